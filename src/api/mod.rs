@@ -1,0 +1,10 @@
+//! What people write and podwire reads: annotations, the policy, and the newtypes that say what a value may be.
+
+#![deny(clippy::disallowed_methods)]
+
+pub mod annotations;
+pub mod names;
+pub mod policy;
+pub mod quantity;
+pub mod subscribe;
+pub mod yaml;

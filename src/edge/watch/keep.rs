@@ -1,0 +1,103 @@
+//! The loop: hears the watches, feeds the reducer, publishes what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::FutureExt;
+use futures::stream::{Stream, StreamExt};
+use kube::Client;
+use kube::runtime::watcher::{DefaultBackoff, Event};
+use tracing::debug;
+
+use super::reducer::Reducer;
+use super::snapshots::Snapshots;
+use super::streams::{self, Failure, Heard, Source};
+use super::trouble::Troubles;
+use super::watches::Watches;
+use crate::engine::Settings;
+
+/// How long the API server may take to answer for the first time.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+/// The shortest time between two snapshots: with thousands of namespaces a snapshot costs milliseconds.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The most that is done before the next snapshot.
+const BATCH: usize = 4096;
+
+/// Why no snapshot is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The API server did not answer the first question. It was asked several times.
+    #[error("the API server did not answer within {} seconds", FIRST_ANSWER.as_secs())]
+    NoAnswer(#[source] Option<Box<kube::Error>>),
+}
+
+/// Begins to keep a snapshot of the cluster. The future does the work and never ends by itself; until it is polled nothing is known.
+///
+/// # Errors
+/// [`WatchError`] where the API server does not answer at all. What fails later is logged and tried again, for ever.
+pub async fn keep(client: Client, settings: Settings) -> Result<(Arc<Snapshots>, impl Future<Output = ()> + Send), WatchError> {
+    let version = first_version(&client).await?;
+    let mut watches = Watches::new(client, &settings.dapr_namespace);
+    let mut reducer = Reducer::new(settings);
+    reducer.hear(Source::Version, Heard::Version(version));
+    let snapshots = Arc::new(Snapshots::new(reducer.snapshot(), reducer.missing(), watches.pulses()));
+    let kept = snapshots.clone();
+    Ok((snapshots, async move {
+        watches.begin();
+        run(reducer, watches, &kept).await;
+    }))
+}
+
+async fn run(mut reducer: Reducer, mut watches: Watches, snapshots: &Snapshots) {
+    let mut troubles = Troubles::default();
+    loop {
+        for (source, said) in batch(watches.all()).await {
+            match said {
+                Ok(heard) => {
+                    if !matches!(heard, Heard::Event(Event::Init)) {
+                        troubles.end(source);
+                    }
+                    if let Some(order) = reducer.hear(source, heard) {
+                        watches.obey(order);
+                        troubles.end(order.source());
+                    }
+                }
+                Err(Failure::Unserved) => reducer.unserved(source),
+                Err(Failure::Expired) => debug!(watch = %source, "what was missed is too old, everything is listed again"),
+                Err(Failure::Other(why)) => troubles.begin(source, why),
+            }
+        }
+        if let Some(snapshot) = reducer.changed() {
+            snapshots.publish(snapshot, reducer.missing());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// What is there, as soon as there is something; nothing at the end.
+pub(super) async fn batch<S: Stream + Unpin>(updates: &mut S) -> Vec<S::Item> {
+    let Some(first) = updates.next().await else { return Vec::new() };
+    let mut batch = vec![first];
+    while batch.len() < BATCH
+        && let Some(Some(update)) = updates.next().now_or_never()
+    {
+        batch.push(update);
+    }
+    batch
+}
+
+async fn first_version(client: &Client) -> Result<Option<(u32, u32)>, WatchError> {
+    let mut backoff = DefaultBackoff::default();
+    let mut last = None;
+    let answered = async {
+        loop {
+            match streams::version(client).await {
+                Ok(version) => return version,
+                Err(error) => last = Some(Box::new(error)),
+            }
+            tokio::time::sleep(backoff.next().unwrap_or(PAUSE)).await;
+        }
+    };
+    let answer = tokio::time::timeout(FIRST_ANSWER, answered).await;
+    answer.map_err(|_| WatchError::NoAnswer(last))
+}

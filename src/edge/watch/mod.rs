@@ -1,0 +1,23 @@
+//! Keeps the [`Snapshot`](crate::engine::Snapshot) fresh, so that admission asks nobody.
+//!
+//! ```text
+//!  kinds ──▶ streams ──▶ reducer ──▶ Snapshots ──▶ admission, readiness, metrics
+//!  (table)   (a watch    (events to   (an Arc,
+//!             each)       a value)     swapped)
+//! ```
+//!
+//! One door: [`keep`]. What it returns is read through [`Snapshots`].
+
+mod keep;
+mod kinds;
+mod reducer;
+mod snapshots;
+mod streams;
+mod trouble;
+mod watches;
+
+pub use keep::{WatchError, keep};
+pub use snapshots::Snapshots;
+
+#[cfg(test)]
+mod tests;

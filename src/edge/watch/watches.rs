@@ -1,0 +1,83 @@
+//! All watches together: begun, stopped, and heard as one stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
+use kube::Client;
+
+use super::kinds::KINDS;
+use super::reducer::Order;
+use super::snapshots::Pulse;
+use super::streams::{self, Said, Source};
+
+/// The watches of this process.
+pub(super) struct Watches {
+    client: Client,
+    dapr_namespace: String,
+    pulses: BTreeMap<Source, Arc<Pulse>>,
+    running: BTreeMap<Source, AbortHandle>,
+    all: SelectAll<BoxStream<'static, (Source, Said)>>,
+}
+
+impl Watches {
+    pub(super) fn new(client: Client, dapr_namespace: &str) -> Self {
+        let sources = KINDS.iter().flat_map(|kind| [Source::Objects(kind.part), Source::Definition(kind.part)]);
+        Watches {
+            client,
+            dapr_namespace: dapr_namespace.to_owned(),
+            pulses: sources.map(|source| (source, Pulse::resting())).collect(),
+            running: BTreeMap::new(),
+            all: SelectAll::new(),
+        }
+    }
+
+    pub(super) fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.pulses.values().cloned().collect()
+    }
+
+    /// Watches what every server has, and whether it has the rest.
+    pub(super) fn begin(&mut self) {
+        self.start(Source::Version);
+        for kind in &KINDS {
+            self.start(match kind.definition() {
+                None => Source::Objects(kind.part),
+                Some(_) => Source::Definition(kind.part),
+            });
+        }
+    }
+
+    pub(super) fn obey(&mut self, order: Order) {
+        match order {
+            Order::Start(part) => self.start(Source::Objects(part)),
+            Order::Stop(part) => self.stop(Source::Objects(part)),
+        }
+    }
+
+    /// What all of them say; it never ends once they were begun.
+    pub(super) fn all(&mut self) -> &mut SelectAll<BoxStream<'static, (Source, Said)>> {
+        &mut self.all
+    }
+
+    fn start(&mut self, source: Source) {
+        self.stop(source);
+        let mut client = self.client.clone();
+        if let Some(pulse) = self.pulses.get(&source) {
+            pulse.beat();
+            client = streams::listening(client, pulse.clone());
+        }
+        let said = streams::of(source, client, &self.dapr_namespace);
+        let (said, handle) = stream::abortable(said);
+        self.running.insert(source, handle);
+        self.all.push(said.map(move |said| (source, said)).boxed());
+    }
+
+    fn stop(&mut self, source: Source) {
+        if let Some(handle) = self.running.remove(&source) {
+            handle.abort();
+        }
+        if let Some(pulse) = self.pulses.get(&source) {
+            pulse.rest();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! When a pod is decided about: in turn, within the deadline, and whatever the engine does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::config::Limits;
+use super::review::{self, Head};
+use crate::edge::watch::Snapshots;
+use crate::engine::{Code, Finding, PodRequest, Snapshot, Subject, Verdict};
+
+/// What decides: [`crate::engine::admit`], and in tests whatever they want to see survived.
+pub(super) type Decide = Arc<dyn Fn(&PodRequest, &Snapshot) -> Verdict + Send + Sync>;
+
+/// Decides about pods, a bounded number at a time.
+pub(super) struct Court {
+    snapshots: Arc<Snapshots>,
+    places: Arc<Semaphore>,
+    queue: Duration,
+    namespace: Duration,
+    decide: Decide,
+}
+
+/// What was decided, and about whom.
+pub(super) struct Decided {
+    pub(super) verdict: Verdict,
+    /// Who made the pod; empty where the pod was not read.
+    pub(super) owner: String,
+    /// The pod's `generateName`; empty where it has none.
+    pub(super) generate_name: String,
+}
+
+impl Decided {
+    /// A refusal for a reason that lies outside of the pod.
+    pub(super) fn refused(finding: Finding) -> Self {
+        Decided { verdict: Verdict::refuse(finding), owner: String::new(), generate_name: String::new() }
+    }
+}
+
+impl Court {
+    pub(super) fn new(limits: &Limits, snapshots: Arc<Snapshots>, decide: Decide) -> Self {
+        let places = Arc::new(Semaphore::new(limits.max_in_flight.min(Semaphore::MAX_PERMITS)));
+        Court { snapshots, places, queue: limits.queue, namespace: limits.namespace, decide }
+    }
+
+    /// Decides about the pod of a review; it waits for a namespace that is not known yet, and never past `deadline`.
+    pub(super) async fn decide(&self, head: &Head, body: Bytes, deadline: Instant) -> Decided {
+        let first = self.attempt(head, body.clone(), self.snapshots.current(), deadline).await;
+        if !first.verdict.findings.iter().any(|finding| finding.code == Code::NamespaceNotKnown) {
+            return first;
+        }
+        let at_most = self.namespace.min(deadline.saturating_duration_since(Instant::now()));
+        let snapshot = self.snapshots.wait_for_namespace(head.namespace(), at_most).await;
+        if snapshot.holds(head.namespace()) { self.attempt(head, body, snapshot, deadline).await } else { first }
+    }
+
+    async fn attempt(&self, head: &Head, body: Bytes, snapshot: Arc<Snapshot>, deadline: Instant) -> Decided {
+        let queue = self.queue.min(deadline.saturating_duration_since(Instant::now()));
+        let Ok(Ok(place)) = timeout(queue, Arc::clone(&self.places).acquire_owned()).await else {
+            return Decided::refused(overloaded());
+        };
+        let (decide, namespace) = (Arc::clone(&self.decide), head.namespace().to_owned());
+        let span = tracing::info_span!("review", uid = head.uid.as_str());
+        let work = tokio::task::spawn_blocking(move || {
+            // Held by the work, not by who waits for it: past the deadline it still takes its place.
+            let _place = place;
+            span.in_scope(|| judge(&namespace, &body, &snapshot, &decide))
+        });
+        match timeout_at(deadline, work).await {
+            Ok(Ok(decided)) => decided,
+            Ok(Err(_panic)) => Decided::refused(failed(&head.uid)),
+            Err(_elapsed) => Decided::refused(late()),
+        }
+    }
+}
+
+fn judge(namespace: &str, body: &[u8], snapshot: &Snapshot, decide: &Decide) -> Decided {
+    let pod = match review::object(body) {
+        Ok(pod) => pod,
+        Err(error) => return Decided::refused(unreadable(error)),
+    };
+    match PodRequest::new(namespace, pod) {
+        Err(error) => Decided::refused(unreadable(error)),
+        Ok(request) => Decided {
+            verdict: decide(&request, snapshot),
+            owner: request.owner.to_string(),
+            generate_name: request.pod["metadata"]["generateName"].as_str().unwrap_or_default().to_owned(),
+        },
+    }
+}
+
+/// PW001, for a pod or a review that cannot be read.
+pub(super) fn unreadable(why: impl ToString) -> Finding {
+    Finding::new(Code::UnreadablePod, Subject::Pod, why.to_string())
+}
+
+/// PW080.
+pub(super) fn late() -> Finding {
+    Finding::new(Code::DeadlinePassed, Subject::Pod, "the webhook had no time left to decide").help("try again")
+}
+
+fn failed(uid: &str) -> Finding {
+    let help = format!("the webhook's log names the place, under uid {uid}");
+    Finding::new(Code::InternalFailure, Subject::Pod, "the webhook failed while it decided").help(help)
+}
+
+fn overloaded() -> Finding {
+    Finding::new(Code::Overloaded, Subject::Pod, "the webhook has too many requests at once").help("try again")
+}

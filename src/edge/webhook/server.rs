@@ -1,0 +1,142 @@
+//! From a configuration to a running webhook, and to its end.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum_server::accept::{TcpConfigAcceptor, TcpKeepaliveConfig, TcpSocketConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
+use axum_server::{Handle, Server};
+use tokio::net::TcpListener;
+
+use super::config::{Config, Limits};
+use super::decide::Decide;
+use super::observe::Observed;
+use super::{WebhookError, admission, observe};
+use crate::edge::certs::Certificates;
+use crate::edge::telemetry::Metrics;
+use crate::edge::watch::Snapshots;
+use crate::engine::admit;
+
+/// Where a webhook listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// The API server's door, TLS.
+    pub admission: SocketAddr,
+    /// `/healthz`, `/readyz` and `/metrics`, plain HTTP.
+    pub metrics: SocketAddr,
+}
+
+/// A webhook whose sockets are bound and that answers nobody yet.
+pub struct Bound {
+    config: Config,
+    decide: Decide,
+    observed: Arc<Observed>,
+    admission: TcpListener,
+    metrics: TcpListener,
+    addresses: Addresses,
+}
+
+/// Binds the sockets of a webhook. Certificates that are not there yet are no error: `/readyz` says so.
+///
+/// # Errors
+/// [`WebhookError::Listen`] where an address is taken, [`WebhookError::Certificates`] where TLS cannot be set up.
+pub async fn bind(config: Config, snapshots: Arc<Snapshots>) -> Result<Bound, WebhookError> {
+    bind_deciding(config, snapshots, Arc::new(admit)).await
+}
+
+/// [`bind`], with something else in the engine's place.
+pub(super) async fn bind_deciding(config: Config, snapshots: Arc<Snapshots>, decide: Decide) -> Result<Bound, WebhookError> {
+    let (admission, at) = listen(config.listen).await?;
+    let (metrics, metrics_at) = listen(config.metrics_listen).await?;
+    let certificates = Certificates::of(config.certificates.clone())?;
+    let observed = Observed { certificates, snapshots, metrics: Metrics::new(), stopping: AtomicBool::new(false) };
+    let addresses = Addresses { admission: at, metrics: metrics_at };
+    Ok(Bound { config, decide, observed: Arc::new(observed), admission, metrics, addresses })
+}
+
+impl Bound {
+    /// Where it listens, the ports as the system gave them.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `shutdown` ends; then it says so on `/readyz`, goes on for the delay, and answers what it has taken in.
+    ///
+    /// # Errors
+    /// [`WebhookError::Ended`] where a server ended by itself.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), WebhookError> {
+        let Bound { config: Config { limits, reload_every, shutdown_delay, .. }, decide, observed, addresses, .. } = self;
+        let certificates = Arc::clone(&observed.certificates);
+        let (handle, metrics_handle) = (Handle::new(), Handle::new());
+
+        let routes = admission::router(limits.clone(), Arc::clone(&observed.snapshots), Arc::clone(&observed.metrics), decide);
+        let tls = RustlsAcceptor::new(certificates.tls()).handshake_timeout(limits.handshake).acceptor(sockets());
+        let admission = server(self.admission, &limits, &handle).acceptor(tls).serve(routes.into_make_service());
+
+        let routes = observe::router(Arc::clone(&observed));
+        let metrics = server(self.metrics, &limits, &metrics_handle).serve(routes.into_make_service());
+
+        let stop = async {
+            shutdown.await;
+            tracing::info!(delay_ms = shutdown_delay.as_millis(), "shutting down");
+            observed.stopping.store(true, Ordering::Relaxed);
+            tokio::time::sleep(shutdown_delay).await;
+            handle.graceful_shutdown(Some(limits.deadline + GRACE));
+        };
+        tracing::info!(admission = %addresses.admission, metrics = %addresses.metrics, "serving");
+        let ended = tokio::select! {
+            ended = until_stopped(admission, stop) => ended.map_err(|source| WebhookError::Ended { server: "admission", source }),
+            ended = metrics => ended.map_err(|source| WebhookError::Ended { server: "metrics", source }),
+            () = certificates.keep(reload_every) => Ok(()),
+        };
+        metrics_handle.shutdown();
+        ended
+    }
+}
+
+/// Beside the deadline, what an answer may take to be sent after the end was announced.
+const GRACE: Duration = Duration::from_secs(2);
+
+async fn until_stopped(serving: impl Future<Output = io::Result<()>>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return ended,
+        () = stop => {}
+    }
+    serving.await
+}
+
+/// A server that sheds connections on which nothing comes.
+fn server(listener: TcpListener, limits: &Limits, handle: &Handle<SocketAddr>) -> Server<SocketAddr> {
+    let mut server = Server::from_listener(listener).handle(handle.clone()).first_request_timeout(limits.first_request);
+    server.http_builder().http1().header_read_timeout(limits.idle);
+    server.http_builder().http2().keep_alive_interval(limits.idle / 3).keep_alive_timeout(limits.idle / 3);
+    server.accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "connection not accepted"))
+}
+
+/// Small answers leave at once, and peers that are gone are noticed.
+fn sockets() -> TcpConfigAcceptor {
+    let keepalive = TcpKeepaliveConfig::new().time(Duration::from_secs(30)).interval(Duration::from_secs(10)).retries(3);
+    TcpConfigAcceptor::new(TcpSocketConfig::new().nodelay(true).keepalive(keepalive))
+}
+
+/// Listens on `address`; where that is every address and the machine has no IPv6, on every address of IPv4.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), WebhookError> {
+    let failed = |source| WebhookError::Listen { address, source };
+    let listener = match TcpListener::bind(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && !taken(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    };
+    let listener = listener.map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    Ok((listener, at))
+}
+
+fn taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}

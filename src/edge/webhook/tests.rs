@@ -1,0 +1,5 @@
+//! The webhook from outside: bytes in, bytes out; then over TLS.
+
+mod bodies;
+mod connections;
+mod support;

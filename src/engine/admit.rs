@@ -1,0 +1,169 @@
+//! The first door: may this pod be wired, and how.
+
+use std::collections::BTreeMap;
+
+use super::findings::audit_reason;
+use super::inject;
+use super::intent::{self, Ask};
+use super::laws;
+use super::plan::{self, Governing};
+use super::request::PodRequest;
+use super::snapshot::Snapshot;
+use super::{Code, Finding, Reason, Style, Subject};
+use crate::api::annotations::INJECT_LABEL;
+use crate::api::policy::OnInvalid;
+
+/// What podwire answers for a pod, and why.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What happens to the pod.
+    pub decision: Decision,
+    /// Everything that was found, of whatever weight.
+    pub findings: Vec<Finding>,
+    /// The style in which the pod publishes, where one was decided.
+    pub style: Option<Style>,
+    /// The app-id, where one was read.
+    pub app_id: Option<String>,
+    /// The policy that governs the pod's namespace; `None` where the built-in values hold.
+    pub policy: Option<String>,
+    /// Why the plan is what it is, in the order in which it was made.
+    pub reasons: Vec<Reason>,
+}
+
+/// What happens to a pod.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It is refused.
+    Denied,
+    /// podwire has nothing to do with it.
+    Untouched(Untouched),
+    /// It is admitted as it is although it asked: `onInvalid: Warn`.
+    Unwired,
+    /// It is wired by this patch (RFC 6902); an empty one where it is wired already.
+    Wired(json_patch::Patch),
+}
+
+/// Why podwire leaves a pod alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Untouched {
+    /// The namespace is excluded, by its name or by its label.
+    Excluded,
+    /// The pod is the shadow of a static pod: the kubelet runs it already.
+    Mirror,
+    /// It carries no annotation of podwire's.
+    NotAsked,
+    /// It, or its namespace, says `none`.
+    OptedOut,
+}
+
+impl Untouched {
+    /// A word for logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Untouched::Excluded => "excluded",
+            Untouched::Mirror => "mirror",
+            Untouched::NotAsked => "not-asked",
+            Untouched::OptedOut => "opted-out",
+        }
+    }
+}
+
+impl Verdict {
+    /// A verdict that denies for one reason that lies outside of the pod.
+    pub fn refuse(finding: Finding) -> Self {
+        Verdict { findings: vec![finding], ..Verdict::of(Decision::Denied) }
+    }
+
+    fn of(decision: Decision) -> Self {
+        Verdict { decision, findings: Vec::new(), style: None, app_id: None, policy: None, reasons: Vec::new() }
+    }
+
+    /// Whether the same request may be answered otherwise a moment later.
+    pub fn retryable(&self) -> bool {
+        let passing = [Code::DeadlinePassed, Code::NamespaceNotKnown, Code::Overloaded];
+        matches!(self.decision, Decision::Denied) && self.findings.iter().any(|finding| passing.contains(&finding.code))
+    }
+
+    /// The word of the decision, for logs, metrics and audit annotations.
+    pub fn word(&self) -> &'static str {
+        match &self.decision {
+            Decision::Denied => "denied",
+            Decision::Untouched(_) => "untouched",
+            Decision::Unwired => "unwired",
+            Decision::Wired(_) => "wired",
+        }
+    }
+
+    /// The audit annotations of the response: `decision`, and `style`, `policy`, `reason` where there are any.
+    pub fn audit(&self) -> BTreeMap<String, String> {
+        let reason = match &self.decision {
+            Decision::Untouched(why) => why.word().to_owned(),
+            _ => audit_reason(&self.findings),
+        };
+        let style = self.style.map(|style| style.word().to_owned());
+        let all = [("decision", Some(self.word().to_owned())), ("style", style), ("policy", self.policy.clone()), ("reason", Some(reason))];
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?))).collect()
+    }
+}
+
+/// Decides about a pod: from the pod and the snapshot, and from nothing else.
+pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
+    if let Some(why) = untouched(request, snapshot) {
+        return Verdict::of(Decision::Untouched(why));
+    }
+    if !snapshot.holds(&request.namespace) {
+        let finding = Finding::new(Code::NamespaceNotKnown, Subject::Pod, "its namespace has not reached podwire yet").help("try again");
+        return Verdict::refuse(finding.read(&request.namespace));
+    }
+    let mut findings = Vec::new();
+    let governing = Governing::of(&request.namespace, snapshot);
+    let intent = match intent::read(request, snapshot, &governing, &mut findings) {
+        Ask::Wire(intent) => intent,
+        Ask::OptOut => return Verdict { findings, ..Verdict::of(Decision::Untouched(Untouched::OptedOut)) },
+    };
+    let found = inject::Found::of(request);
+    let (plan, style, reasons) = plan::make(request, snapshot, &governing, &intent, found.ports(), &mut findings);
+    let edits = plan.map(|plan| inject::edits(request, &plan, &found, &governing, &mut findings)).unwrap_or_default();
+    findings.sort_by_key(Finding::severity);
+    let decision = match (worst(&findings), governing.spec.on_invalid()) {
+        (Worst::Security, _) | (Worst::Error, OnInvalid::Deny) => Decision::Denied,
+        (Worst::Error, OnInvalid::Warn) => Decision::Unwired,
+        (Worst::Fine, _) => Decision::Wired(inject::patch(&request.pod, &edits)),
+    };
+    if let Decision::Wired(patch) = &decision {
+        debug_assert_eq!(laws::check(request, patch), Ok(()), "a patch broke a law");
+    }
+    let app_id = intent.app_id.as_ref().map(ToString::to_string);
+    Verdict { decision, findings, style: Some(style), app_id, policy: governing.name, reasons }
+}
+
+fn untouched(request: &PodRequest, snapshot: &Snapshot) -> Option<Untouched> {
+    let annotations = request.view.metadata.annotations.as_ref();
+    let asks = annotations.is_some_and(|all| all.keys().any(|key| intent::asks(key)));
+    let labels = snapshot.namespaces.as_ref().and_then(|known| known.get(&request.namespace)).map(|namespace| &namespace.labels);
+    let disabled = labels.is_some_and(|labels| labels.get(INJECT_LABEL).is_some_and(|value| value == "disabled"));
+    if snapshot.settings.excluded_namespaces.contains(&request.namespace) || disabled {
+        Some(Untouched::Excluded)
+    } else if annotations.is_some_and(|all| all.contains_key("kubernetes.io/config.mirror")) {
+        Some(Untouched::Mirror)
+    } else if !asks {
+        Some(Untouched::NotAsked)
+    } else {
+        None
+    }
+}
+
+enum Worst {
+    Error,
+    Fine,
+    Security,
+}
+
+fn worst(findings: &[Finding]) -> Worst {
+    use super::Severity;
+    match findings.iter().map(Finding::severity).min() {
+        Some(Severity::Security) => Worst::Security,
+        Some(Severity::Error) => Worst::Error,
+        Some(Severity::Warning) | None => Worst::Fine,
+    }
+}

@@ -1,0 +1,315 @@
+//! The catalogue. A code's doc comment is its page: `podwire explain PW012` and `docs/findings.md` are made of it.
+
+/// How much a finding weighs. It belongs to the code, never to the place that found it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Denies under every policy: somebody could gain something by it.
+    Security,
+    /// The pod cannot be wired as asked. `onInvalid` decides between refusing it and admitting it unwired.
+    Error,
+    /// The pod is wired; something about it will surprise somebody.
+    Warning,
+}
+
+impl Severity {
+    /// The word that people see.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Security | Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+macro_rules! catalogue {
+    ($($(#[doc = $page:literal])+ $variant:ident = $id:literal $name:literal $severity:ident;)+) => {
+        /// A stable code. The number and the name never change their meaning; a retired number is never used again.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Code { $($(#[doc = $page])+ $variant),+ }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &[Code] = &[$(Code::$variant),+];
+
+            /// The stable number, `PW012`.
+            pub fn id(self) -> &'static str {
+                match self { $(Code::$variant => $id),+ }
+            }
+
+            /// The stable name, `invalid-port`.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name),+ }
+            }
+
+            /// What the code weighs.
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$variant => Severity::$severity),+ }
+            }
+
+            /// The page: the lines of the doc comment.
+            pub fn page(self) -> &'static [&'static str] {
+                match self { $(Code::$variant => &[$($page),+]),+ }
+            }
+        }
+    };
+}
+
+impl Code {
+    /// The code of an id or a name, in any case.
+    pub fn find(text: &str) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| text.eq_ignore_ascii_case(code.id()) || text.eq_ignore_ascii_case(code.name()))
+    }
+}
+
+catalogue! {
+    /// The pod that the API server sent cannot be read as a Pod of `core/v1`.
+    ///
+    /// podwire decodes the pod before it decides anything. A pod that does not decode is refused, since nobody can tell whether it asked for wiring.
+    UnreadablePod = "PW001" "unreadable-pod" Error;
+    /// A `podwire.io/` annotation whose name podwire does not know.
+    ///
+    /// The annotation has no effect. It never denies: an older replica must not refuse a newer word. The nearest known name is suggested.
+    UnknownAnnotation = "PW002" "unknown-annotation" Warning;
+    /// `podwire.io/style` is none of `sidecar`, `broker`, `auto`, `none`.
+    ///
+    /// The same words are read from the namespace's label `podwire.io/style`, where the pod states none.
+    InvalidStyle = "PW003" "invalid-style" Error;
+    /// `podwire.io/listen` is not `both`.
+    ///
+    /// A pod listens in the style in which it publishes; the only thing to add is the other side, for the time of a migration.
+    InvalidListen = "PW004" "invalid-listen" Error;
+    /// The app-id is not a DNS-1123 label of at most 58 characters.
+    ///
+    /// It becomes a label value, a Service name (`<app-id>-dapr`, hence 58) and the consumer group.
+    InvalidAppId = "PW005" "invalid-app-id" Error;
+    /// No app-id is stated and none is certain.
+    ///
+    /// The name of a Deployment, StatefulSet or DaemonSet is certain. The pods of Jobs and bare pods state `podwire.io/app-id` themselves: an app-id is a consumer group for ever, and a guess would let two applications compete for each other's events.
+    AppIdRequired = "PW006" "app-id-required" Error;
+    /// `dapr.io/app-id` says something else than podwire's app-id.
+    ///
+    /// Dapr's Sentry gives a certificate for the annotation only, so the two must be equal.
+    AppIdConflict = "PW007" "app-id-conflict" Error;
+    /// `podwire.io/app-container` names no container of the pod.
+    ///
+    /// It names the container that publishes and takes events; init containers do not count.
+    InvalidAppContainer = "PW008" "invalid-app-container" Error;
+    /// `podwire.io/pubsub` is not the name of a Dapr component.
+    ///
+    /// A component is a Kubernetes object: lower case letters, digits, dashes and dots.
+    InvalidPubsub = "PW009" "invalid-pubsub" Error;
+    /// `podwire.io/broker` is not the name of a Broker: a DNS-1123 label of at most 50 characters.
+    ///
+    /// Without the annotation each topic has the Broker of its own name.
+    InvalidBroker = "PW010" "invalid-broker" Error;
+    /// `dapr.io/app-port` says something else than podwire's app port.
+    ///
+    /// There is one port to which events are delivered; remove one of the two annotations.
+    AppPortConflict = "PW011" "app-port-conflict" Error;
+    /// The app port is neither a number of 1 to 65535 nor the name of a container port.
+    ///
+    /// A name is looked up in the ports of the application container, then in those of every other.
+    InvalidPort = "PW012" "invalid-port" Error;
+    /// The application subscribes, but no port is known to which events could be delivered.
+    ///
+    /// Without `podwire.io/app-port` the application's only container port is taken; none or several leave it open.
+    AppPortRequired = "PW013" "app-port-required" Error;
+    /// A topic's name cannot be used.
+    ///
+    /// A portable topic is a DNS-1123 label of at most 50 characters, since it is a Broker's name too. Empty entries of a list are refused as well.
+    InvalidTopic = "PW014" "invalid-topic" Error;
+    /// A topic's name works in sidecar style only.
+    ///
+    /// Dapr takes nearly any text for a topic; a Broker of that name cannot exist, so the application cannot move to the other style.
+    UnportableTopic = "PW015" "unportable-topic" Warning;
+    /// Two published topics become one environment variable.
+    ///
+    /// The variable is `PODWIRE_PUBLISH_URL_` and the topic in upper case, every other character than A-Z and 0-9 being `_`.
+    TopicNameCollision = "PW016" "topic-name-collision" Error;
+    /// `podwire.io/subscribe` cannot be read.
+    ///
+    /// It is either a list of topics with commas between them or a YAML or JSON list of entries with the fields `topic`, `type`, `filter`, `path`, `name`, `deadLetter`.
+    InvalidSubscribe = "PW017" "invalid-subscribe" Error;
+    /// A filter names an attribute or a value that cannot be matched.
+    ///
+    /// Names are `[a-z][a-z0-9]{0,19}`, values are text and not empty. `type` has a field of its own.
+    InvalidFilter = "PW018" "invalid-filter" Error;
+    /// A path is not one path on the application.
+    ///
+    /// It begins with exactly one slash and holds no host, query, fragment, space or `..`: events go to the application, never elsewhere.
+    InvalidPath = "PW019" "invalid-path" Error;
+    /// Two entries have one name, or an entry's name is not a DNS-1123 label.
+    ///
+    /// The name becomes part of the Trigger's name and never changes afterwards; where two entries share a topic, each states its own.
+    InvalidEntryName = "PW020" "invalid-entry-name" Error;
+    /// Two entries of one topic could take the same event.
+    ///
+    /// Dapr delivers an event to the first entry that matches, Knative to every one. The two are the same thing only where some attribute is fixed in both entries, to different values.
+    OverlappingEntries = "PW021" "overlapping-entries" Error;
+    /// With `podwire.io/broker` every entry states its `type`.
+    ///
+    /// One Broker then carries all topics, and nothing but the type tells their events apart.
+    TypeRequired = "PW022" "type-required" Error;
+    /// A dead letter topic cannot be used.
+    ///
+    /// It is an ordinary, portable topic, another one than the entry's own, and the same for all entries of a topic.
+    InvalidDeadLetter = "PW023" "invalid-dead-letter" Error;
+    /// `podwire.io/retry` cannot be read.
+    ///
+    /// It is `for=30s`, `timeout=10s`, or both with a comma between them; durations are whole milliseconds, seconds or minutes of more than nothing and at most an hour.
+    InvalidRetry = "PW024" "invalid-retry" Error;
+    /// A Job subscribes in broker style.
+    ///
+    /// A Trigger pushes events for as long as it exists; a Job ends. Subscribe in a Deployment, or run the Job in sidecar style.
+    JobSubscribes = "PW025" "job-subscribes" Error;
+    /// The broker style delivers over HTTP only.
+    ///
+    /// `dapr.io/app-protocol` says grpc, grpcs, h2c or https; a Trigger posts plain HTTP to the application's port.
+    ProtocolNotPortable = "PW026" "protocol-not-portable" Error;
+
+    /// A `dapr.io/` annotation that Dapr's injector honours and podwire does not handle yet.
+    ///
+    /// It has no effect on the container that podwire adds.
+    DaprNotHandled = "PW030" "dapr-not-handled" Warning;
+    /// A `dapr.io/` annotation has a value that daprd or the API server would refuse.
+    ///
+    /// Dapr's own injector ignores such a value or lets the sidecar crash; podwire says so at admission.
+    DaprInvalidValue = "PW031" "dapr-invalid-value" Error;
+    /// A `dapr.io/` annotation that the policy does not let applications set.
+    ///
+    /// Built in are all but the image, security, placement and `dapr.io/enable-native-sidecar`. `sidecar.allowedOverrides` of the policy opens more.
+    OverrideRefused = "PW032" "override-refused" Security;
+    /// `dapr.io/enabled` on a pod of the broker style.
+    ///
+    /// Dapr's injector would add a sidecar to a pod that is to have none. Remove `dapr.io/enabled`.
+    DaprEnabledInBroker = "PW033" "dapr-enabled-in-broker" Error;
+    /// The pod needs a sidecar and podwire knows no Dapr control plane.
+    ///
+    /// A sidecar needs Dapr's trust anchors (ConfigMap `dapr-trust-bundle`). Install Dapr, or choose the broker style; offline, pass a snapshot that holds the ConfigMap.
+    DaprNotFound = "PW034" "dapr-not-found" Error;
+    /// A `dapr.io/` annotation on a pod that gets no sidecar.
+    ///
+    /// It has no effect in broker style.
+    DaprWithoutSidecar = "PW035" "dapr-without-sidecar" Warning;
+    /// Dapr's own injector adds the sidecar to this pod.
+    ///
+    /// `dapr.io/enabled: "true"` stands beside `podwire.io/` annotations: podwire leaves Dapr's container alone and adds environment, labels and the application's requests.
+    DaprInjects = "PW036" "dapr-injects" Warning;
+
+    /// A container has the sidecar's name and is not podwire's.
+    ///
+    /// What is podwire's is recognised by its content: arguments, environment, mounts, a security context at least as strict and an allowed image. Rename the container.
+    SquattedContainer = "PW040" "squatted-container" Security;
+    /// A volume has the name of the sidecar's identity volume and another content.
+    ///
+    /// Rename the volume.
+    SquattedVolume = "PW041" "squatted-volume" Security;
+    /// The pod carries one of podwire's labels with another value.
+    ///
+    /// Labels are added, never changed: changing one makes a ReplicaSet lose its pod and create new ones for ever. Remove the label from the template and the selector.
+    LabelConflict = "PW042" "label-conflict" Security;
+    /// Sidecar style on a pod with `hostNetwork`.
+    ///
+    /// The sidecar's ports would be open on the node, for everybody and only once. The broker style works.
+    HostNetwork = "PW043" "host-network" Error;
+    /// Sidecar style on a Windows pod.
+    ///
+    /// The sidecar's security context cannot be given to a Windows pod. The broker style works.
+    WindowsPod = "PW044" "windows-pod" Error;
+    /// A container of the pod states a variable that podwire would set to another value.
+    ///
+    /// The container's own value is left alone.
+    VariableDiffers = "PW045" "variable-differs" Warning;
+    /// A container has `envFrom`, which may set one of podwire's variables.
+    ///
+    /// What `envFrom` brings cannot be seen at admission; podwire's variable wins over it.
+    EnvFromHidden = "PW046" "env-from-hidden" Warning;
+    /// A container states the variable of a port that had to move.
+    ///
+    /// The sidecar listens elsewhere, because another container declares its usual port; the variable in the manifest would point to that container. Remove the variable.
+    PortVariableStated = "PW047" "port-variable-stated" Error;
+    /// The pod is shut down sooner than the sidecar can finish.
+    ///
+    /// The application has a `preStop` hook of its own, so podwire adds none: make it last at least five seconds, else events in flight come again late.
+    PreStopStated = "PW048" "pre-stop-stated" Warning;
+    /// No port is left for the sidecar.
+    ///
+    /// The ports that podwire may move to are all declared by other containers of the pod.
+    NoPortLeft = "PW049" "no-port-left" Error;
+
+    /// A Broker that the application needs does not exist in its namespace.
+    ///
+    /// Create the Broker, or correct the topic's name.
+    BrokerMissing = "PW050" "broker-missing" Error;
+    /// A Broker that the application needs has no address yet.
+    ///
+    /// A Broker has an address once it is ready. Try again when it is.
+    BrokerNotReady = "PW051" "broker-not-ready" Error;
+    /// A Broker that the policy does not allow.
+    ///
+    /// `broker.allowedBrokers` of the policy names those that may be used.
+    BrokerNotAllowed = "PW052" "broker-not-allowed" Security;
+    /// The pod is wired to nothing: it names neither a topic to publish to nor one to subscribe to.
+    ///
+    /// In broker style only the variables that name style and app-id are added.
+    NothingWired = "PW053" "nothing-wired" Warning;
+
+    /// The policy does not allow the style.
+    ///
+    /// `allowedStyles` of the policy names those that are.
+    StyleNotAllowed = "PW060" "style-not-allowed" Security;
+    /// Policies exist and none governs the namespace.
+    ///
+    /// Where policies exist and none fits, nothing is wired. The chart installs one named `default`, lowest in priority, that fits every namespace.
+    NoPolicy = "PW061" "no-policy" Error;
+    /// A request or a limit was moved into the policy's bounds.
+    ///
+    /// `onViolation: Adjust` moves the value and says so.
+    ResourceAdjusted = "PW062" "resource-adjusted" Warning;
+    /// A request or a limit lies outside of the policy's bounds and was left there.
+    ///
+    /// `onViolation: Warn` only says so.
+    ResourceOutOfBounds = "PW063" "resource-out-of-bounds" Warning;
+    /// A request or a limit lies outside of the policy's bounds.
+    ///
+    /// `onViolation: Deny` refuses the pod.
+    ResourceRefused = "PW064" "resource-refused" Security;
+    /// A request or a limit is no quantity.
+    ///
+    /// A quantity is a decimal number with a suffix of n, u, m, k, M, G, T, P, E or Ki, Mi, Gi, Ti, Pi, Ei, or with an exponent.
+    InvalidQuantity = "PW065" "invalid-quantity" Error;
+
+    /// A version of Kubernetes that podwire is not tested with.
+    ///
+    /// Native sidecars are certain from Kubernetes 1.33 on.
+    UnsupportedVersion = "PW070" "unsupported-version" Warning;
+    /// The namespace has not reached podwire yet.
+    ///
+    /// A pod may be created a moment after its namespace. podwire waits for it, at most a second, and then refuses: try again.
+    NamespaceNotKnown = "PW071" "namespace-not-known" Error;
+    /// The webhook had no time left to decide.
+    ///
+    /// Nothing is wrong with the pod: try again.
+    DeadlinePassed = "PW080" "deadline-passed" Error;
+    /// The webhook failed while it decided. This is a defect of podwire.
+    ///
+    /// The pod is refused rather than admitted without its wiring. The webhook's log holds the request's uid and the place.
+    InternalFailure = "PW081" "internal-failure" Error;
+    /// The webhook has too many requests at once.
+    ///
+    /// Nothing is wrong with the pod: try again.
+    Overloaded = "PW082" "overloaded" Error;
+
+    /// A document is no YAML or JSON.
+    ///
+    /// The place is the one at which reading stopped. YAML is read as kubectl reads it.
+    UnreadableDocument = "PW090" "unreadable-document" Error;
+    /// The annotation that records podwire's edits cannot be read.
+    ///
+    /// `podwire uninject` takes back what `podwire.io/wired` records; without it nothing is known.
+    UnreadableRecord = "PW091" "unreadable-record" Error;
+    /// A `podwire.io/` annotation stands on the workload and not on its pod template.
+    ///
+    /// Only the pods are wired: annotate `spec.template.metadata`. `podwire.io/listen` alone is read from the workload too.
+    AnnotationOnWorkload = "PW092" "annotation-on-workload" Warning;
+}

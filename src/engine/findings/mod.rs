@@ -1,0 +1,11 @@
+//! One fact, many renderings: the catalogue of codes, the value that carries a fact, and every text made of it.
+
+mod code;
+mod finding;
+mod render;
+
+pub use code::{Code, Severity};
+pub use finding::{Finding, Subject};
+pub use render::{page, summary, warnings};
+
+pub(crate) use render::audit_reason;

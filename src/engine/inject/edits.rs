@@ -1,0 +1,195 @@
+//! Plan − what is there already → the edits that are missing.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use serde_json::{Value, json};
+
+use super::container::{self, GRACE_SECONDS, PRE_STOP_SECONDS};
+use super::edit::{Edit, List};
+use super::own::{self, Found};
+use super::undo;
+use crate::api::annotations as key;
+use crate::engine::plan::{Governing, Place, Plan, SIDECAR, Style, TOKEN_VOLUME, Variable};
+use crate::engine::request::PodRequest;
+use crate::engine::{Code, Finding, Subject};
+
+/// The edits that wire a pod; none where it is wired already.
+pub(crate) fn edits(request: &PodRequest, plan: &Plan, found: &Found, governing: &Governing, findings: &mut Vec<Finding>) -> Vec<Edit> {
+    let Some(spec) = &request.view.spec else { return Vec::new() };
+    let mut edits = labels(request, plan, findings);
+    edits.extend(environment(spec, plan, findings));
+    edits.extend(amounts(spec, plan));
+    edits.extend(sidecar(request, spec, plan, found, findings));
+    if !edits.is_empty() {
+        let record = undo::record(&request.pod, plan, governing, &edits);
+        edits.push(Edit::Annotation { key: key::WIRED.to_owned(), value: record });
+    }
+    edits
+}
+
+fn labels(request: &PodRequest, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
+    let mut wanted = vec![(key::APP_ID_LABEL, plan.app_id.as_str()), (key::STYLE_LABEL, plan.publish.word())];
+    if plan.sidecar.is_some() {
+        let metrics = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.metrics);
+        wanted.extend([("dapr.io/app-id", plan.app_id.as_str()), ("dapr.io/metrics-enabled", if metrics { "true" } else { "false" })]);
+        wanted.push(("dapr.io/sidecar-injected", "true"));
+    }
+    let labels = request.view.metadata.labels.as_ref();
+    let mut edits = Vec::new();
+    for (name, value) in wanted {
+        match labels.and_then(|labels| labels.get(name)) {
+            None => edits.push(Edit::Label { key: name.to_owned(), value: value.to_owned() }),
+            Some(present) if present == value => {}
+            Some(present) => {
+                let finding = Finding::new(Code::LabelConflict, Subject::Label(name.to_owned()), format!("podwire adds it with {value}"));
+                findings.push(finding.read(present).help("remove the label from template and selector"));
+            }
+        }
+    }
+    edits
+}
+
+/// Variables go before the container's own, so that those can refer to them. Where the application has all of them the pod was wired before, and what joined it since is not the application.
+fn environment(spec: &PodSpec, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
+    let names: BTreeSet<&str> = plan.environment.iter().map(|variable| variable.name.as_str()).collect();
+    let application = spec.containers.get(plan.application);
+    let present = |container: &Container| container.env.iter().flatten().filter(|variable| names.contains(variable.name.as_str())).count();
+    let wired = application.is_some_and(|container| present(container) >= names.len());
+    let mut edits = Vec::new();
+    for (list, index, container) in containers(spec, plan) {
+        let missing = missing(container, plan, findings);
+        if missing.is_empty() || wired {
+            continue;
+        }
+        let is_application = list == List::Containers && index == plan.application;
+        if is_application && container.env_from.as_ref().is_some_and(|sources| !sources.is_empty()) {
+            let subject = Subject::Container(container.name.clone());
+            findings.push(Finding::new(Code::EnvFromHidden, subject, "its envFrom cannot be seen: podwire's variables win over it"));
+        }
+        edits.push(Edit::Variables { list, index, container: container.name.clone(), variables: missing });
+    }
+    edits
+}
+
+/// The containers that see the environment: all of the user's, and the init containers that run when the chosen side can be reached.
+fn containers<'a>(spec: &'a PodSpec, plan: &Plan) -> Vec<(List, usize, &'a Container)> {
+    let first = match plan.sidecar.as_ref().map(|sidecar| sidecar.place) {
+        _ if plan.publish == Style::Broker => 0,
+        Some(Place::Native(at)) => at,
+        Some(Place::Container) | None => usize::MAX,
+    };
+    let init =
+        spec.init_containers.iter().flatten().enumerate().skip(first).map(|(index, container)| (List::InitContainers, index, container));
+    let main = spec.containers.iter().enumerate().map(|(index, container)| (List::Containers, index, container));
+    init.chain(main).filter(|(_, _, container)| container.name != SIDECAR).collect()
+}
+
+fn missing(container: &Container, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Variable> {
+    let mut missing = Vec::new();
+    let stated: std::collections::BTreeMap<&str, Option<&str>> =
+        container.env.iter().flatten().map(|variable| (variable.name.as_str(), variable.value.as_deref())).collect();
+    for variable in &plan.environment {
+        match stated.get(variable.name.as_str()) {
+            None => missing.push(variable.clone()),
+            Some(stated) if stated.unwrap_or_default() == variable.value => {}
+            Some(stated) => {
+                let moved = plan.sidecar.as_ref().is_some_and(|_| matches!(variable.name.as_str(), "DAPR_HTTP_PORT" | "DAPR_GRPC_PORT"));
+                let code = if moved { Code::PortVariableStated } else { Code::VariableDiffers };
+                let subject = Subject::Variable { container: container.name.clone(), name: variable.name.clone() };
+                let finding = Finding::new(code, subject, format!("podwire would set {:?}", variable.value));
+                findings.push(finding.read(stated.unwrap_or("set by reference")));
+            }
+        }
+    }
+    missing
+}
+
+fn amounts(spec: &PodSpec, plan: &Plan) -> Vec<Edit> {
+    let Some(container) = spec.containers.get(plan.application) else { return Vec::new() };
+    let amount = |amount: &crate::engine::plan::Amount| Edit::Amount {
+        index: plan.application,
+        container: container.name.clone(),
+        amount: amount.clone(),
+    };
+    plan.amounts.iter().map(amount).collect()
+}
+
+/// The sidecar and what comes with it: annotations, volume, shutdown. Nothing of it is touched where the sidecar is there already.
+fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, findings: &mut Vec<Finding>) -> Vec<Edit> {
+    let Some(sidecar) = &plan.sidecar else {
+        squatted_without_sidecar(request, plan, found, findings);
+        return Vec::new();
+    };
+    let container = container::container(sidecar);
+    let volume = container::token_volume(sidecar);
+    let mut edits = Vec::new();
+    if request.annotation(key::DAPR_APP_ID).is_none() {
+        edits.push(Edit::Annotation { key: key::DAPR_APP_ID.to_owned(), value: plan.app_id.clone() });
+    }
+    match spec.volumes.iter().flatten().find(|volume| volume.name == TOKEN_VOLUME) {
+        None => edits.push(Edit::Volume(json!(volume))),
+        Some(present) if own::is_token_volume(present, &volume) => {}
+        Some(_) => {
+            let subject = Subject::Field("spec.volumes".to_owned());
+            findings.push(
+                Finding::new(Code::SquattedVolume, subject, "the name is the sidecar's").read(TOKEN_VOLUME).help("rename the volume"),
+            );
+        }
+    }
+    if found.is_some() {
+        if !found.is(&container, sidecar) {
+            findings.push(squatted());
+        }
+        return edits;
+    }
+    if sidecar.place == Place::Container {
+        edits.extend(shutdown(request, spec, plan, findings));
+    }
+    edits.extend(plan.pod_amounts.iter().map(|amount| Edit::PodAmount(amount.clone())));
+    let (list, at) = match sidecar.place {
+        Place::Container => (List::Containers, 0),
+        Place::Native(at) => (List::InitContainers, at),
+    };
+    edits.push(Edit::Sidecar { list, at, container: json!(container) });
+    edits
+}
+
+fn squatted() -> Finding {
+    let subject = Subject::Container(SIDECAR.to_owned());
+    Finding::new(Code::SquattedContainer, subject, "the name is the sidecar's and the container is not").help("rename the container")
+}
+
+/// Where podwire adds no sidecar, one of Dapr's injector is welcome in the sidecar style, and nothing else of its name is.
+fn squatted_without_sidecar(request: &PodRequest, plan: &Plan, found: &Found, findings: &mut Vec<Finding>) {
+    let daprs = plan.publish == Style::Sidecar && request.annotation(key::DAPR_ENABLED).is_some();
+    if found.is_some() && !daprs {
+        findings.push(squatted());
+    }
+}
+
+/// With the sidecar among the containers all end at once: the application goes on a little longer than its endpoints, the sidecar a little longer than the application.
+fn shutdown(request: &PodRequest, spec: &PodSpec, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
+    let Some(application) = spec.containers.get(plan.application) else { return Vec::new() };
+    let mut edits = Vec::new();
+    match application.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) {
+        None => edits.push(Edit::PreStop { index: plan.application, container: application.name.clone(), seconds: PRE_STOP_SECONDS }),
+        Some(hook) if hook.sleep.as_ref().is_some_and(|sleep| sleep.seconds >= PRE_STOP_SECONDS) => {}
+        Some(_) => {
+            let subject = Subject::Container(application.name.clone());
+            findings.push(Finding::new(Code::PreStopStated, subject, format!("its own preStop should last {PRE_STOP_SECONDS} s at least")));
+        }
+    }
+    if spec.termination_grace_period_seconds.is_some_and(|seconds| seconds < GRACE_SECONDS) {
+        edits.push(Edit::Grace { seconds: GRACE_SECONDS });
+    }
+    if request.annotation(key::DEFAULT_CONTAINER).is_none() {
+        edits.push(Edit::Annotation { key: key::DEFAULT_CONTAINER.to_owned(), value: application.name.clone() });
+    }
+    edits
+}
+
+/// A variable as it stands in `env`.
+pub(super) fn written(variable: &Variable) -> Value {
+    json!({ "name": variable.name, "value": variable.value })
+}

@@ -1,0 +1,13 @@
+//! A plan becomes a patch: what is podwire's already is recognised, what is missing is added, and what was added can be taken back.
+
+mod container;
+mod edit;
+mod edits;
+mod own;
+mod undo;
+
+pub use undo::{Undone, undo};
+
+pub(crate) use edit::patch;
+pub(crate) use edits::edits;
+pub(crate) use own::Found;

@@ -1,0 +1,188 @@
+//! Intent, snapshot and policy → [`Plan`].
+
+use super::environment::{self, Variable};
+use super::{Amount, Governing, Origin, Ports, Reason, Sidecar, Style, ports, resources, sidecar, style};
+use crate::api::annotations as key;
+use crate::api::names::PubsubName;
+use crate::engine::intent::Intent;
+use crate::engine::request::PodRequest;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::{Code, Finding, Subject};
+
+/// How a pod is wired.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The style in which it publishes.
+    pub(crate) publish: Style,
+    /// The styles in which it listens.
+    pub(crate) listen: Vec<Style>,
+    pub(crate) app_id: String,
+    /// Index of the application among the containers.
+    pub(crate) application: usize,
+    /// The sidecar that podwire adds.
+    pub(crate) sidecar: Option<Sidecar>,
+    pub(crate) environment: Vec<Variable>,
+    /// Requests and limits of the application container.
+    pub(crate) amounts: Vec<Amount>,
+    /// Requests and limits of the pod, where it states its own and a sidecar is added.
+    pub(crate) pod_amounts: Vec<Amount>,
+}
+
+/// Makes the plan of a pod. It is there where nothing prevents it; the style and the reasons always are.
+pub(crate) fn make(
+    request: &PodRequest,
+    snapshot: &Snapshot,
+    governing: &Governing,
+    intent: &Intent,
+    found: Option<Ports>,
+    findings: &mut Vec<Finding>,
+) -> (Option<Plan>, Style, Vec<Reason>) {
+    if governing.none_fits {
+        findings.push(Finding::new(Code::NoPolicy, Subject::Pod, "no InjectionPolicy fits the namespace").read(&request.namespace));
+    }
+    let (publish, reason) = style::decide(request, snapshot, governing, intent, findings);
+    let mut reasons = vec![reason];
+    reasons.extend(intent.app_id.as_ref().map(|app_id| Reason::new("app-id", app_id, intent.app_id_by.clone())));
+    versions(snapshot, findings);
+    let listen = if intent.listen_both { vec![Style::Sidecar, Style::Broker] } else { vec![publish] };
+    if listen.contains(&Style::Broker) || publish == Style::Broker {
+        brokers(request, snapshot, governing, intent, publish, findings);
+    }
+    topics(intent, listen.contains(&Style::Broker), findings);
+    let (ours, environment) = sides(request, snapshot, governing, intent, (publish, &listen), found, &mut reasons, findings);
+    let amounts = resources::application(request, governing, intent, &mut reasons, findings);
+    let pod_amounts = ours.as_ref().map_or(Vec::new(), |sidecar| resources::pod(request, &sidecar.amounts, findings));
+    let app_id = intent.app_id.as_ref().map(ToString::to_string);
+    let prevented = findings.iter().any(Finding::prevents);
+    let plan = app_id.filter(|_| !prevented).map(|app_id| {
+        let mut all = environment::identity(publish, &app_id);
+        all.extend(environment);
+        Plan { publish, listen, app_id, application: intent.application, sidecar: ours, environment: all, amounts, pod_amounts }
+    });
+    (plan, publish, reasons)
+}
+
+/// The sidecar, where there is to be one, and what the application sees of either side.
+#[expect(clippy::too_many_arguments, reason = "each is another value of one decision, which has one caller")]
+fn sides(
+    request: &PodRequest,
+    snapshot: &Snapshot,
+    governing: &Governing,
+    intent: &Intent,
+    (publish, listen): (Style, &[Style]),
+    found: Option<Ports>,
+    reasons: &mut Vec<Reason>,
+    findings: &mut Vec<Finding>,
+) -> (Option<Sidecar>, Vec<Variable>) {
+    let mut ours = None;
+    if publish == Style::Sidecar || listen.contains(&Style::Sidecar) {
+        sidecar::forbidden(request, findings);
+        if publish == Style::Sidecar && intent.dapr_injects {
+            let help = "remove it to let podwire add the sidecar";
+            findings
+                .push(Finding::annotation(Code::DaprInjects, key::DAPR_ENABLED, "true", "Dapr's own injector adds the sidecar").help(help));
+        } else {
+            let ports = ports::decide(request, intent, found, findings);
+            let amounts = resources::sidecar(request, governing, intent, reasons, findings);
+            ours = sidecar::decide(request, snapshot, governing, intent, publish, (ports, amounts), findings);
+            reasons.extend(ours.as_ref().map(|sidecar| sidecar::reason(sidecar, governing)));
+        }
+    }
+    let environment = match publish {
+        Style::Broker => environment::broker(request, snapshot, governing, intent, findings),
+        Style::Sidecar => {
+            let pubsub = pubsub(governing, intent, reasons, findings);
+            environment::sidecar(intent, &pubsub, ours.as_ref().map(|sidecar| sidecar.ports))
+        }
+    };
+    (ours, environment)
+}
+
+fn pubsub(governing: &Governing, intent: &Intent, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
+    let policys = governing.spec.sidecar.pubsub.as_deref();
+    let (name, origin) = match (&intent.pubsub, policys) {
+        (Some(stated), _) => (stated.as_str(), Origin::Annotation),
+        (None, Some(policys)) => (policys, governing.origin(true)),
+        (None, None) => ("pubsub", Origin::BuiltIn),
+    };
+    if PubsubName::parse(name).is_none() {
+        let subject = Subject::Field("sidecar.pubsub".to_owned());
+        findings.push(
+            Finding::new(Code::InvalidPubsub, subject, format!("{} must name {}", governing.words(), PubsubName::ALLOWED)).read(name),
+        );
+    }
+    if !intent.publish.is_empty() {
+        reasons.push(Reason::new("pubsub", name, origin));
+    }
+    name.to_owned()
+}
+
+/// What the broker side asks for, whether it publishes or only listens.
+fn brokers(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, intent: &Intent, publish: Style, findings: &mut Vec<Finding>) {
+    environment::listened(request, snapshot, governing, intent, findings);
+    if !intent.subscribe.is_empty() && request.owner.is_job() {
+        let help = "subscribe in a Deployment, or choose the sidecar style";
+        let subject = Subject::Annotation(key::SUBSCRIBE.to_owned());
+        findings.push(Finding::new(Code::JobSubscribes, subject, format!("{} ends, a Trigger does not", request.owner)).help(help));
+    }
+    if intent.broker.is_some() {
+        for entry in intent.subscribe.iter().filter(|entry| !entry.attributes.contains_key("type")) {
+            let allowed = format!("with {} every entry states its type", key::BROKER);
+            findings.push(Finding::annotation(Code::TypeRequired, key::SUBSCRIBE, entry.name.as_str(), allowed));
+        }
+    }
+    if intent.sidecar.app_protocol != "http" {
+        let finding = Finding::annotation(
+            Code::ProtocolNotPortable,
+            "dapr.io/app-protocol",
+            &intent.sidecar.app_protocol,
+            "allowed in broker style: http",
+        );
+        findings.push(finding);
+    }
+    if publish == Style::Sidecar {
+        return;
+    }
+    if intent.dapr_injects {
+        findings.push(
+            Finding::annotation(Code::DaprEnabledInBroker, key::DAPR_ENABLED, "true", "the broker style has no sidecar").help("remove it"),
+        );
+    }
+    if intent.publish.is_empty()
+        && intent.subscribe.is_empty()
+        && !crate::engine::intent::mentions(findings, &[key::PUBLISH, key::SUBSCRIBE])
+    {
+        let help = format!("set {} or {}", key::PUBLISH, key::SUBSCRIBE);
+        findings.push(Finding::new(Code::NothingWired, Subject::Pod, "it names no topic").help(help));
+    }
+    let both = [key::DAPR_ENABLED, key::DAPR_APP_ID, key::DAPR_APP_PORT, "dapr.io/app-protocol"];
+    for stated in intent.sidecar.stated.iter().filter(|stated| !intent.listen_both && !both.contains(&stated.as_str())) {
+        findings.push(Finding::new(Code::DaprWithoutSidecar, Subject::Annotation(stated.clone()), "it has no effect in broker style"));
+    }
+}
+
+/// A topic that is no Broker's name is an error on the broker side and a doubt on the other.
+fn topics(intent: &Intent, on_brokers: bool, findings: &mut Vec<Finding>) {
+    let published = intent.publish.iter().map(|topic| (topic, key::PUBLISH));
+    let consumed = intent.subscribe.iter().map(|entry| (&entry.topic, key::SUBSCRIBE));
+    let mut said = Vec::new();
+    for (topic, annotation) in published.chain(consumed).filter(|(topic, _)| !topic.is_portable()) {
+        if said.contains(&(topic, annotation)) {
+            continue;
+        }
+        said.push((topic, annotation));
+        let (code, allowed) = if on_brokers {
+            (Code::InvalidTopic, "allowed in broker style: a DNS-1123 label of at most 50 characters")
+        } else {
+            (Code::UnportableTopic, "no Broker can have this name")
+        };
+        findings.push(Finding::annotation(code, annotation, topic.as_str(), allowed));
+    }
+}
+
+fn versions(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    if let Some((major, minor)) = snapshot.server.filter(|version| *version < (1, 33)) {
+        let finding = Finding::new(Code::UnsupportedVersion, Subject::Pod, "podwire supports Kubernetes 1.33 and newer");
+        findings.push(finding.read(format!("{major}.{minor}")));
+    }
+}

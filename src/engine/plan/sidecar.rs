@@ -1,0 +1,154 @@
+//! The sidecar that a pod is to have.
+
+use k8s_openapi::api::core::v1::PodSpec;
+
+use super::{Amount, Governing, Ports, Reason, Section, Style};
+use crate::api::policy::{Placement, Startup, fits};
+use crate::engine::intent::Intent;
+use crate::engine::request::PodRequest;
+use crate::engine::snapshot::{ControlPlane, Settings};
+use crate::engine::{Code, Finding, Subject};
+
+/// The sidecar's container name, which Dapr's injector and operator look for.
+pub(crate) const SIDECAR: &str = "daprd";
+/// The volume of the token that Sentry checks.
+pub(crate) const TOKEN_VOLUME: &str = "dapr-identity-token";
+
+/// A sidecar of podwire's.
+#[derive(Clone, Debug)]
+pub(crate) struct Sidecar {
+    pub(crate) app_id: String,
+    pub(crate) namespace: String,
+    pub(crate) image: String,
+    pub(crate) pull_policy: String,
+    pub(crate) ports: Ports,
+    /// Where daprd reaches the application, and whether it waits for it.
+    pub(crate) app_port: Option<u16>,
+    pub(crate) app_protocol: String,
+    pub(crate) log_level: String,
+    pub(crate) config: Option<String>,
+    pub(crate) metrics: bool,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) place: Place,
+    /// The application starts when the sidecar can publish.
+    pub(crate) hold: bool,
+    /// Events reach the pod past the sidecar too, so its readiness does not gate them.
+    pub(crate) probe_readiness: bool,
+    /// The pod mounts no token of its service account, which the built-in secret store needs.
+    pub(crate) without_secret_store: bool,
+    pub(crate) amounts: Vec<Amount>,
+    pub(crate) settings: Settings,
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) trust_anchors: String,
+    /// Images that a sidecar found in the pod may have.
+    pub(crate) allowed_images: Option<Vec<String>>,
+}
+
+/// Where the sidecar stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// First in `containers`.
+    Container,
+    /// In `initContainers` at this position, always restarted.
+    Native(usize),
+}
+
+impl Sidecar {
+    /// 90 % of the memory limit in whole MiB, so that Go collects before the kernel kills.
+    pub(crate) fn go_memory_limit(&self) -> Option<String> {
+        let limit = self.amounts.iter().find(|amount| amount.section == Section::Limits && amount.resource == "memory")?;
+        let mebibytes = limit.value.units() * 9 / 10 / (1 << 20);
+        (mebibytes > 0).then(|| format!("{mebibytes}MiB"))
+    }
+}
+
+/// What the pod itself forbids a sidecar.
+pub(super) fn forbidden(request: &PodRequest, findings: &mut Vec<Finding>) {
+    let Some(spec) = &request.view.spec else { return };
+    if spec.host_network == Some(true) {
+        let subject = Subject::Field("spec.hostNetwork".to_owned());
+        findings.push(
+            Finding::new(Code::HostNetwork, subject, "no sidecar on the host's network").read("true").help("choose the broker style"),
+        );
+    }
+    if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        let subject = Subject::Field("spec.os.name".to_owned());
+        findings
+            .push(Finding::new(Code::WindowsPod, subject, "no sidecar in a Windows pod").read("windows").help("choose the broker style"));
+    }
+}
+
+/// Decides the sidecar; `None` where something that it cannot do without is missing, which is a finding.
+pub(super) fn decide(
+    request: &PodRequest,
+    snapshot: &crate::engine::Snapshot,
+    governing: &Governing,
+    intent: &Intent,
+    publish: Style,
+    parts: (Ports, Vec<Amount>),
+    findings: &mut Vec<Finding>,
+) -> Option<Sidecar> {
+    let policy = &governing.spec.sidecar;
+    let stated = intent.sidecar.image.as_ref().or(policy.image.as_ref());
+    let image = stated.unwrap_or(&snapshot.settings.sidecar_image).clone();
+    if let Some(allowed) = policy.allowed_images.as_ref().filter(|allowed| !allowed.iter().any(|pattern| fits(pattern, &image))) {
+        let subject = Subject::Annotation("dapr.io/sidecar-image".to_owned());
+        let words = format!("allowedImages of {}: {}", governing.words(), allowed.join(", "));
+        findings.push(Finding::new(Code::OverrideRefused, subject, words).read(&image));
+    }
+    let Some(trust_anchors) = snapshot.dapr.trust_anchors.clone() else {
+        let place = format!("ConfigMap dapr-trust-bundle of namespace {} is not there", snapshot.settings.dapr_namespace);
+        findings.push(Finding::new(Code::DaprNotFound, Subject::Pod, place).help("install Dapr, or choose the broker style"));
+        return None;
+    };
+    let place = place(request, policy.placement.unwrap_or(Placement::Auto), !intent.subscribe.is_empty());
+    let reaches_app = intent.app_port_stated || !intent.subscribe.is_empty();
+    Some(Sidecar {
+        app_id: intent.app_id.as_ref()?.to_string(),
+        namespace: request.namespace.clone(),
+        image,
+        pull_policy: policy.image_pull_policy.clone().unwrap_or_else(|| "IfNotPresent".to_owned()),
+        ports: parts.0,
+        app_port: intent.app_port.filter(|_| reaches_app).map(|port| port.number()),
+        app_protocol: intent.sidecar.app_protocol.clone(),
+        log_level: intent.sidecar.log_level.clone(),
+        config: intent.sidecar.config.clone(),
+        metrics: intent.sidecar.metrics,
+        env: intent.sidecar.env.clone(),
+        place,
+        hold: policy.startup.unwrap_or(Startup::Hold) == Startup::Hold,
+        probe_readiness: !(intent.listen_both || publish == Style::Broker),
+        without_secret_store: request.view.spec.as_ref().is_some_and(|spec| spec.automount_service_account_token == Some(false)),
+        amounts: parts.1,
+        settings: snapshot.settings.clone(),
+        control_plane: snapshot.dapr.clone(),
+        trust_anchors,
+        allowed_images: policy.allowed_images.clone(),
+    })
+}
+
+fn place(request: &PodRequest, placement: Placement, subscribes: bool) -> Place {
+    let native = match placement {
+        Placement::Auto => !subscribes || request.owner.is_job(),
+        Placement::Container => false,
+        Placement::Native => true,
+    };
+    if native { Place::Native(request.view.spec.as_ref().map_or(0, leading_sidecars)) } else { Place::Container }
+}
+
+/// How many init containers at the beginning are native sidecars of others.
+fn leading_sidecars(spec: &PodSpec) -> usize {
+    let native = |container: &&k8s_openapi::api::core::v1::Container| {
+        container.restart_policy.as_deref() == Some("Always") && container.name != SIDECAR
+    };
+    spec.init_containers.iter().flatten().take_while(native).count()
+}
+
+/// `sidecar in containers (built in)`.
+pub(super) fn reason(sidecar: &Sidecar, governing: &Governing) -> Reason {
+    let place = match sidecar.place {
+        Place::Container => "first in containers",
+        Place::Native(_) => "native, in initContainers",
+    };
+    Reason::new(SIDECAR, place, governing.origin(governing.spec.sidecar.placement.is_some()))
+}

@@ -1,0 +1,158 @@
+//! The laws on generated pods: half sensible, half hostile.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::{check, common, snapshot_of};
+use crate::engine::{PodRequest, admit, copy_limits};
+
+fn some<T: std::fmt::Debug + Clone + 'static>(values: &'static [T]) -> impl Strategy<Value = T> {
+    prop::sample::select(values)
+}
+
+fn annotations() -> impl Strategy<Value = Map<String, Value>> {
+    let style = some(&["sidecar", "broker", "auto", "sidecar", "broker", "none", "sidcar"]);
+    let rest = prop::collection::vec(
+        some(&[
+            ("podwire.io/app-id", "orders"),
+            ("podwire.io/app-id", "Bad_Id"),
+            ("podwire.io/app-port", "8080"),
+            ("podwire.io/app-port", "http"),
+            ("podwire.io/app-port", "99999"),
+            ("podwire.io/app-container", "app"),
+            ("podwire.io/app-container", "nobody"),
+            ("podwire.io/listen", "both"),
+            ("podwire.io/publish", "orders"),
+            ("podwire.io/publish", "orders,payments"),
+            ("podwire.io/publish", "a.b,a-b,,"),
+            ("podwire.io/subscribe", "payments"),
+            (
+                "podwire.io/subscribe",
+                "[{topic: orders, type: a, name: x, deadLetter: payments}, {topic: orders, type: b, name: y, deadLetter: payments}]",
+            ),
+            ("podwire.io/subscribe", "[{topic: orders}, {topic: orders, filter: {Region: eu}}, 7]"),
+            ("podwire.io/subscribe", "- topic: [unfinished"),
+            ("podwire.io/retry", "for=5s"),
+            ("podwire.io/sytle", "sidecar"),
+            ("podwire.io/wired", "{\"version\":1,\"labels\":[\"app\"]}"),
+            ("dapr.io/env", "A=b,c,D=e"),
+            ("dapr.io/sidecar-memory-limit", "300Mi"),
+            ("dapr.io/sidecar-cpu-request", "200m"),
+            ("dapr.io/metrics-port", "9100"),
+            ("dapr.io/enable-metrics", "false"),
+            ("dapr.io/enabled", "true"),
+            ("dapr.io/sidecar-image", "evil"),
+            ("kubernetes.io/limit-ranger", "LimitRanger plugin set: cpu, memory request for container app; memory limit for container app"),
+        ]),
+        0..6,
+    );
+    (prop::option::of(style), rest).prop_map(|(style, rest)| {
+        let style = style.map(|style| ("podwire.io/style", style));
+        rest.into_iter().chain(style).map(|(key, value)| (key.to_owned(), json!(value))).collect()
+    })
+}
+
+fn quantities() -> impl Strategy<Value = Value> {
+    let cpu = some(&["50m", "100m", "1", "0.25", "2"]);
+    let memory = some(&["64Mi", "128Mi", "1Gi", "1e9", "134217728"]);
+    (prop::option::of(cpu), prop::option::of(memory)).prop_map(|(cpu, memory)| {
+        let mut amounts = Map::new();
+        amounts.extend(cpu.map(|cpu| ("cpu".to_owned(), json!(cpu))));
+        amounts.extend(memory.map(|memory| ("memory".to_owned(), json!(memory))));
+        Value::Object(amounts)
+    })
+}
+
+/// Resources as the API server hands them out: limits copied, requests within limits.
+fn resources() -> impl Strategy<Value = Option<Value>> {
+    let limits_only = quantities().prop_map(|limits| Some(json!({ "limits": limits })));
+    let requests_only = quantities().prop_map(|requests| Some(json!({ "requests": requests })));
+    prop_oneof![Just(None), Just(Some(json!({}))), limits_only, requests_only]
+}
+
+fn container(name: &'static str) -> impl Strategy<Value = Value> {
+    let env = prop::option::of(prop::collection::vec(
+        some(&[
+            ("A", "1"),
+            ("K_SINK", "http://own"),
+            ("PODWIRE_STYLE", "sidecar"),
+            ("PODWIRE_APP_ID", "orders"),
+            ("DAPR_HTTP_PORT", "3500"),
+            ("U", "$(K_SINK)"),
+        ]),
+        0..4,
+    ));
+    let ports = prop::option::of(prop::collection::vec(some(&[8080, 3500, 9090, 50001, 13500]), 0..3));
+    let hooks = some(&[None, Some(5), Some(1)]);
+    (env, ports, resources(), hooks, any::<bool>()).prop_map(move |(env, ports, resources, hook, foreign)| {
+        let mut container = json!({ "name": name, "image": "app:1" });
+        if let Some(env) = env {
+            container["env"] = env.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        }
+        if let Some(ports) = ports {
+            container["ports"] = ports.into_iter().map(|port| json!({ "containerPort": port, "name": format!("p{port}") })).collect();
+        }
+        if let Some(resources) = resources {
+            container["resources"] = resources;
+        }
+        if let Some(seconds) = hook {
+            container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": seconds } } });
+        }
+        if foreign {
+            container["fieldOfTomorrow"] = json!({ "kept": [1, 2] });
+        }
+        container
+    })
+}
+
+fn pod() -> impl Strategy<Value = Value> {
+    let owner = some(&[None, Some("StatefulSet"), Some("Job"), Some("ReplicaSet"), Some("Widget")]);
+    let init = some(&[0usize, 1, 2]);
+    let extra = prop::option::of(container("second"));
+    let pod_level = prop::option::of(quantities());
+    let flags = (any::<bool>(), any::<bool>(), some(&[None, Some(5), Some(60)]));
+    (annotations(), container("app"), extra, owner, init, pod_level, flags).prop_map(
+        |(annotations, app, extra, owner, init, pod_level, flags)| {
+            let mut pod = json!({ "metadata": { "annotations": annotations }, "spec": { "containers": [app] } });
+            pod["spec"]["containers"].as_array_mut().unwrap().extend(extra);
+            if let Some(kind) = owner {
+                pod["metadata"]["ownerReferences"] =
+                    json!([{ "apiVersion": "v1", "kind": kind, "name": "orders-6d5f", "uid": "u", "controller": true }]);
+                pod["metadata"]["labels"] = json!({ "pod-template-hash": "6d5f" });
+            }
+            if init > 0 {
+                let first = json!({ "name": "istio-proxy", "image": "p:1", "restartPolicy": "Always" });
+                pod["spec"]["initContainers"] = [first, json!({ "name": "migrate", "image": "m:1" })].into_iter().take(init).collect();
+            }
+            if let Some(limits) = pod_level {
+                pod["spec"]["resources"] = json!({ "limits": limits });
+            }
+            if flags.0 {
+                pod["spec"]["hostNetwork"] = json!(flags.1);
+            }
+            if let Some(seconds) = flags.2 {
+                pod["spec"]["terminationGracePeriodSeconds"] = json!(seconds);
+            }
+            copy_limits(&mut pod);
+            pod
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn laws_hold_for_any_pod(pod in pod()) {
+        let snapshot = snapshot_of(common());
+        let request = PodRequest::new("shop", pod).unwrap();
+        let verdict = admit(&request, &snapshot);
+        check(&request, &snapshot, &verdict);
+    }
+
+    #[test]
+    fn no_annotation_panics(key in "podwire.io/(style|listen|app-id|app-port|app-container|pubsub|broker|publish|subscribe|retry)", value in any::<String>()) {
+        let pod = json!({ "metadata": { "annotations": { key: value } }, "spec": { "containers": [{ "name": "app" }] } });
+        admit(&PodRequest::new("shop", pod).unwrap(), &snapshot_of(common()));
+    }
+}
