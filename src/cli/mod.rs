@@ -1,1 +1,22 @@
-//! Speaks.
+//! Speaks: flags, exit codes, printing; one file a verb. stdout is data, stderr is talk, a closed pipe is no failure.
+
+mod diagnose;
+mod exit;
+mod explain;
+mod inject;
+mod manifest;
+mod opts;
+mod print;
+mod snapshot;
+mod uninject;
+mod webhook;
+
+pub use exit::Exit;
+pub use opts::{Opts, reference};
+
+use clap::Parser;
+
+/// Parses the arguments, runs the verb, and answers with its exit code.
+pub fn main() -> std::process::ExitCode {
+    opts::run(Opts::parse()).into()
+}

@@ -127,9 +127,12 @@ pub(crate) fn run(opts: WebhookOpts) -> Result<(), WebhookCommandError> {
 }
 
 async fn serve(opts: WebhookOpts) -> Result<(), WebhookCommandError> {
-    let shutdown = end_asked()?;
+    let mut shutdown = std::pin::pin!(end_asked()?);
     let client = client(opts.kubeconfig.as_deref()).await?;
-    let (snapshots, watching) = watch::keep(client, opts.settings.meant()).await?;
+    let (snapshots, watching) = tokio::select! {
+        kept = watch::keep(client, opts.settings.meant()) => kept?,
+        () = &mut shutdown => return Ok(()),
+    };
     let webhook = webhook::bind(opts.meant(), snapshots).await?;
     let watching = tokio::spawn(watching);
     let ended = webhook.serve(shutdown).await;

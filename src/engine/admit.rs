@@ -28,6 +28,8 @@ pub struct Verdict {
     pub policy: Option<String>,
     /// Why the plan is what it is, in the order in which it was made.
     pub reasons: Vec<Reason>,
+    /// What the patch adds, a line each.
+    pub changes: Vec<String>,
 }
 
 /// What happens to a pod.
@@ -75,7 +77,7 @@ impl Verdict {
     }
 
     fn of(decision: Decision) -> Self {
-        Verdict { decision, findings: Vec::new(), style: None, app_id: None, policy: None, reasons: Vec::new() }
+        Verdict { decision, findings: Vec::new(), style: None, app_id: None, policy: None, reasons: Vec::new(), changes: Vec::new() }
     }
 
     /// Whether the same request may be answered otherwise a moment later.
@@ -134,7 +136,7 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         debug_assert_eq!(laws::check(request, patch), Ok(()), "a patch broke a law");
     }
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
-    Verdict { decision, findings, style: Some(style), app_id, policy: governing.name, reasons }
+    Verdict { decision, findings, style: Some(style), app_id, policy: governing.name, reasons, changes: inject::describe(&edits) }
 }
 
 fn untouched(request: &PodRequest, snapshot: &Snapshot) -> Option<Untouched> {

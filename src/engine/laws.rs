@@ -23,7 +23,12 @@ pub(crate) fn check(request: &PodRequest, patch: &Patch) -> Result<(), Broken> {
     list_is_kept(&request.pod["spec"]["volumes"], &after["spec"]["volumes"], |before, after| same("volume", before, after))?;
     let known = ["initContainers", "containers", "volumes", "resources", "terminationGracePeriodSeconds"];
     members_are_kept("spec", &request.pod["spec"], &after["spec"], &known)?;
-    if requests_fit_limits(&request.pod).is_ok() { requests_fit_limits(&after) } else { Ok(()) }
+    for law in [requests_fit_limits, containers_fit_the_pod, is_guaranteed] {
+        if law(&request.pod).is_ok() {
+            law(&after)?;
+        }
+    }
+    sidecar_is_restricted(&request.pod, &after)
 }
 
 fn same(what: &str, before: &Value, after: &Value) -> Result<(), Broken> {
@@ -68,11 +73,73 @@ fn container_is_kept(before: &Value, after: &Value) -> Result<(), Broken> {
     members_are_kept(name, &before["lifecycle"], &after["lifecycle"], &[])
 }
 
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainers", "containers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten())
+}
+
+fn quantity(resources: &Value, section: &str, resource: &str) -> Option<Quantity> {
+    Quantity::parse(resources[section][resource].as_str()?).ok()
+}
+
+/// What the API server asks of a pod that states its own resources: its containers together request no more, and none may use more.
+fn containers_fit_the_pod(pod: &Value) -> Result<(), Broken> {
+    let own = &pod["spec"]["resources"];
+    for resource in ["cpu", "memory"] {
+        let running = containers(pod).filter(|container| {
+            let of_init =
+                pod["spec"]["initContainers"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == container["name"]));
+            !of_init || container["restartPolicy"] == "Always"
+        });
+        let asked = running.filter_map(|container| quantity(&container["resources"], "requests", resource));
+        let asked = asked.fold(Quantity::ZERO, |sum, one| sum + one);
+        if quantity(own, "requests", resource).is_some_and(|most| asked > most) {
+            return Err(format!("the containers ask for more {resource} than the pod: {asked}"));
+        }
+        let most = containers(pod).filter_map(|container| quantity(&container["resources"], "limits", resource)).max();
+        if let (Some(own), Some(most)) = (quantity(own, "limits", resource), most)
+            && most > own
+        {
+            return Err(format!("a container may use more {resource} than the pod: {most} > {own}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the pod is Guaranteed by its containers.
+fn is_guaranteed(pod: &Value) -> Result<(), Broken> {
+    let equal = |container: &Value, resource: &str| {
+        let of = |section| quantity(&container["resources"], section, resource);
+        of("limits").is_some() && of("limits") == of("requests")
+    };
+    let burstable = containers(pod).find(|container| !(equal(container, "cpu") && equal(container, "memory")));
+    match burstable {
+        Some(container) => Err(format!("{} is not Guaranteed", container["name"])),
+        None => Ok(()),
+    }
+}
+
+/// A container that was added requests CPU and memory, stays off the node's network and meets Pod Security `restricted`.
+fn sidecar_is_restricted(before: &Value, after: &Value) -> Result<(), Broken> {
+    let is_new = |container: &&Value| !containers(before).any(|other| other["name"] == container["name"]);
+    for container in containers(after).filter(is_new) {
+        let context = &container["securityContext"];
+        let restricted = context["allowPrivilegeEscalation"] == false
+            && context["runAsNonRoot"] == true
+            && context["runAsUser"] != 0
+            && context["capabilities"] == serde_json::json!({ "drop": ["ALL"] })
+            && context["seccompProfile"]["type"] == "RuntimeDefault";
+        let requests = ["cpu", "memory"].iter().all(|resource| quantity(&container["resources"], "requests", resource).is_some());
+        let on_node = container["ports"].as_array().into_iter().flatten().any(|port| port.get("hostPort").is_some());
+        if !restricted || !requests || on_node {
+            return Err(format!("{} is no sidecar of a restricted pod: {container}", container["name"]));
+        }
+    }
+    Ok(())
+}
+
 fn requests_fit_limits(pod: &Value) -> Result<(), Broken> {
-    let containers = ["initContainers", "containers"].iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
-    for (name, resources) in
-        containers.map(|container| (&container["name"], &container["resources"])).chain([(&Value::Null, &pod["spec"]["resources"])])
-    {
+    let of_pod = (&Value::Null, &pod["spec"]["resources"]);
+    for (name, resources) in containers(pod).map(|container| (&container["name"], &container["resources"])).chain([of_pod]) {
         for (resource, request) in resources["requests"].as_object().into_iter().flatten() {
             let read = |value: &Value| Quantity::parse(value.as_str().unwrap_or_default()).ok();
             if let (Some(request), Some(limit)) = (read(request), read(&resources["limits"][resource]))

@@ -26,4 +26,5 @@ pub use request::{Copied, Owner, PodRequest, Unreadable, copy_limits};
 pub use snapshot::{Broker, ControlPlane, Namespace, NotTaken, Settings, Snapshot};
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests read and write the files of the repository")]
 mod tests;

@@ -34,7 +34,9 @@ pub enum Change {
 }
 
 impl Certificates {
-    /// The certificates of `files`. What cannot be used yet is no error: [`Certificates::problem`] tells, and [`Certificates::keep`] tries again.
+    /// The certificates of `files`.
+    ///
+    /// What cannot be used yet is no error: [`Certificates::problem`] tells, and [`Certificates::keep`] tries again.
     ///
     /// # Errors
     /// [`CertificatesError::Tls`] where TLS itself cannot be set up.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody as _};
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use axum::{RequestExt as _, Router};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::answer::{self, Refusal};
+use super::body;
 use super::config::Limits;
 use super::decide::{Court, Decide, Decided, late, unreadable};
 use super::review::{Head, Review};
@@ -27,9 +27,8 @@ struct Admission {
 
 /// The routes of the admission port.
 pub(super) fn router(limits: Limits, snapshots: Arc<Snapshots>, metrics: Arc<Metrics>, decide: Decide) -> Router {
-    let limit = DefaultBodyLimit::max(limits.max_body_bytes);
     let court = Court::new(&limits, snapshots, decide);
-    Router::new().route("/mutate", post(mutate)).layer(limit).with_state(Arc::new(Admission { limits, metrics, court }))
+    Router::new().route("/mutate", post(mutate)).with_state(Arc::new(Admission { limits, metrics, court }))
 }
 
 async fn mutate(State(admission): State<Arc<Admission>>, request: Request) -> Response {
@@ -48,7 +47,11 @@ async fn mutate(State(admission): State<Arc<Admission>>, request: Request) -> Re
 
 impl Admission {
     async fn answer(&self, request: Request, arrived: Instant, deadline: Instant) -> Result<Vec<u8>, Refusal> {
-        let body = self.body(request, deadline).await?;
+        if !is_json(request.headers()) {
+            return Err(Refusal::NotJson);
+        }
+        let end = deadline.min(arrived + self.limits.body);
+        let body = Bytes::from(body::read(request.into_body(), self.limits.max_body_bytes, end).await?);
         let (uid, head, decided) = match Review::read(&body).ok_or(Refusal::NoUid)? {
             Review::Read(head) if !head.creates_pod() => {
                 tracing::debug!(uid = head.uid, namespace = head.namespace(), name = head.name(), "no creation of a pod");
@@ -65,22 +68,6 @@ impl Admission {
         let review = answer::review(&uid, &decided.verdict).map_err(|_| Refusal::Unwritable)?;
         self.tell(&uid, head.as_ref(), &decided, arrived.elapsed());
         Ok(review)
-    }
-
-    /// The bytes of a request that may hold a review. What is too large is refused by its head, or as soon as it turns out to be.
-    async fn body(&self, request: Request, deadline: Instant) -> Result<Bytes, Refusal> {
-        if !is_json(request.headers()) {
-            return Err(Refusal::NotJson);
-        }
-        if request.body().size_hint().lower() > self.limits.max_body_bytes as u64 {
-            return Err(Refusal::TooLarge);
-        }
-        match timeout_at(deadline.min(Instant::now() + self.limits.body), request.extract::<Bytes, _>()).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => Err(Refusal::TooLarge),
-            Ok(Err(_)) => Err(Refusal::Broken),
-            Err(_elapsed) => Err(Refusal::TooSlow),
-        }
     }
 
     /// One line in the log, and the metrics.

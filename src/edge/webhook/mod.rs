@@ -8,6 +8,7 @@
 
 mod admission;
 mod answer;
+mod body;
 mod config;
 mod decide;
 mod error;

@@ -88,7 +88,7 @@ catalogue! {
     AppIdRequired = "PW006" "app-id-required" Error;
     /// `dapr.io/app-id` says something else than podwire's app-id.
     ///
-    /// Dapr's Sentry gives a certificate for the annotation only, so the two must be equal.
+    /// Dapr's Sentry gives a certificate for the annotation only, so the two must be equal. Where Dapr's own injector adds the sidecar the annotation must stand there: without it the sidecar would take the pod's name.
     AppIdConflict = "PW007" "app-id-conflict" Error;
     /// `podwire.io/app-container` names no container of the pod.
     ///
@@ -104,7 +104,7 @@ catalogue! {
     InvalidBroker = "PW010" "invalid-broker" Error;
     /// `dapr.io/app-port` says something else than podwire's app port.
     ///
-    /// There is one port to which events are delivered; remove one of the two annotations.
+    /// There is one port to which events are delivered; remove one of the two annotations. Where Dapr's own injector adds the sidecar, `dapr.io/app-port` must stand there: without it nothing is delivered.
     AppPortConflict = "PW011" "app-port-conflict" Error;
     /// The app port is neither a number of 1 to 65535 nor the name of a container port.
     ///
@@ -198,7 +198,7 @@ catalogue! {
 
     /// A container has the sidecar's name and is not podwire's.
     ///
-    /// What is podwire's is recognised by its content: arguments, environment, mounts, a security context at least as strict and an allowed image. Rename the container.
+    /// What is podwire's is recognised by its content: arguments, environment, mounts, a security context at least as strict, an allowed image, no command in hooks and probes. Rename the container.
     SquattedContainer = "PW040" "squatted-container" Security;
     /// A volume has the name of the sidecar's identity volume and another content.
     ///

@@ -9,6 +9,8 @@ pub enum Subject {
     Annotation(String),
     /// A container of the pod, by its name.
     Container(String),
+    /// A document of a file.
+    Document,
     /// A field of the pod, by its path from the pod: `spec.hostNetwork`.
     Field(String),
     /// A label of the pod, by its key.
@@ -31,6 +33,7 @@ impl std::fmt::Display for Subject {
         match self {
             Subject::Annotation(key) => write!(f, "{key}"),
             Subject::Container(name) => write!(f, "container {name}"),
+            Subject::Document => write!(f, "document"),
             Subject::Field(path) => write!(f, "{path}"),
             Subject::Label(key) => write!(f, "label {key}"),
             Subject::NamespaceLabel(key) => write!(f, "namespace label {key}"),

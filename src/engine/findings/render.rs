@@ -7,13 +7,19 @@ const WARNING_LENGTH: usize = 120;
 /// why: kubectl shows about 4 KiB of warnings and drops the rest; ten of 120 characters always arrive.
 const WARNINGS: usize = 10;
 
+impl Finding {
+    /// The fact without what is allowed: `invalid-port: podwire.io/app-port is "80a"`.
+    pub fn title(&self) -> String {
+        match &self.read {
+            Some(read) => format!("{}: {} is {}", self.code.name(), self.subject, quoted(read)),
+            None => format!("{}: {}", self.code.name(), self.subject),
+        }
+    }
+}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}: {}", self.code.id(), self.code.name(), self.subject)?;
-        if let Some(read) = &self.read {
-            write!(f, " is {}", quoted(read))?;
-        }
-        write!(f, ": {}", self.allowed)?;
+        write!(f, "{} {}: {}", self.code.id(), self.title(), self.allowed)?;
         if let Some(help) = &self.help {
             write!(f, "; {help}")?;
         }

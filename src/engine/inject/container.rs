@@ -46,7 +46,7 @@ pub(super) fn container(sidecar: &Sidecar) -> Container {
         readiness_probe: sidecar.probe_readiness.then(|| http_probe(sidecar, "/v1.0/healthz", timing(1, 1, 1, 5))),
         resources: Some(resources(sidecar)),
         restart_policy: native.then(|| "Always".to_owned()),
-        security_context: Some(security_context()),
+        security_context: Some(security_context(sidecar.user)),
         startup_probe: (native && sidecar.hold).then(|| {
             http_probe(sidecar, "/v1.0/healthz/outbound", Probe { initial_delay_seconds: None, ..timing(0, 1, 1, STARTUP_FAILURES) })
         }),
@@ -173,12 +173,13 @@ fn http_probe(sidecar: &Sidecar, path: &str, timing: Probe) -> Probe {
 }
 
 /// What Pod Security `restricted` asks for.
-fn security_context() -> SecurityContext {
+fn security_context(user: Option<i64>) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
         read_only_root_filesystem: Some(true),
         run_as_non_root: Some(true),
+        run_as_user: user,
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
         ..Default::default()
     }

@@ -94,7 +94,7 @@ fn missing(container: &Container, plan: &Plan, findings: &mut Vec<Finding>) -> V
             None => missing.push(variable.clone()),
             Some(stated) if stated.unwrap_or_default() == variable.value => {}
             Some(stated) => {
-                let moved = plan.sidecar.as_ref().is_some_and(|_| matches!(variable.name.as_str(), "DAPR_HTTP_PORT" | "DAPR_GRPC_PORT"));
+                let moved = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.ports.moved(&variable.name));
                 let code = if moved { Code::PortVariableStated } else { Code::VariableDiffers };
                 let subject = Subject::Variable { container: container.name.clone(), name: variable.name.clone() };
                 let finding = Finding::new(code, subject, format!("podwire would set {:?}", variable.value));
@@ -112,7 +112,8 @@ fn amounts(spec: &PodSpec, plan: &Plan) -> Vec<Edit> {
         container: container.name.clone(),
         amount: amount.clone(),
     };
-    plan.amounts.iter().map(amount).collect()
+    let whole = plan.pod_amounts.iter().map(|amount| Edit::PodAmount(amount.clone()));
+    plan.amounts.iter().map(amount).chain(whole).collect()
 }
 
 /// The sidecar and what comes with it: annotations, volume, shutdown. Nothing of it is touched where the sidecar is there already.
@@ -146,7 +147,6 @@ fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, fin
     if sidecar.place == Place::Container {
         edits.extend(shutdown(request, spec, plan, findings));
     }
-    edits.extend(plan.pod_amounts.iter().map(|amount| Edit::PodAmount(amount.clone())));
     let (list, at) = match sidecar.place {
         Place::Container => (List::Containers, 0),
         Place::Native(at) => (List::InitContainers, at),

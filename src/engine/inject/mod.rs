@@ -1,6 +1,7 @@
 //! A plan becomes a patch: what is podwire's already is recognised, what is missing is added, and what was added can be taken back.
 
 mod container;
+mod describe;
 mod edit;
 mod edits;
 mod own;
@@ -8,6 +9,7 @@ mod undo;
 
 pub use undo::{Undone, undo};
 
+pub(crate) use describe::describe;
 pub(crate) use edit::patch;
 pub(crate) use edits::edits;
 pub(crate) use own::Found;

@@ -1,10 +1,11 @@
 //! What in a pod is podwire's already. It is recognised by its content; the record that podwire leaves is never read here.
 
-use k8s_openapi::api::core::v1::{Capabilities, Container, EnvVar, SecurityContext, Volume};
+use k8s_openapi::api::core::v1::{Capabilities, Container, EnvVar, LifecycleHandler, Probe, SecurityContext, Volume, VolumeMount};
 
 use super::container::{GO_MEMORY_LIMIT, TOKEN_PATH};
 use crate::api::policy::fits;
-use crate::engine::plan::{Ports, SIDECAR, Sidecar};
+use crate::engine::intent::RESERVED;
+use crate::engine::plan::{Ports, SIDECAR, Sidecar, TOKEN_VOLUME};
 use crate::engine::request::PodRequest;
 
 /// A container of the sidecar's name that stands in a pod.
@@ -42,28 +43,55 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// Whether it is the planned sidecar: the fields of identity and privilege say what the plan says. Resources, probes, added mounts and order may differ.
+    /// Whether it is the planned sidecar: the fields of identity and privilege say what the plan says. Resources, the timing of probes, added mounts and variables, and order may differ.
     pub(super) fn is(&self, planned: &Container, sidecar: &Sidecar) -> bool {
         let Some((found, init)) = self.container else { return false };
-        let always = found.restart_policy.as_deref() == Some("Always");
+        // A container of `containers` may state a restart policy too, from Kubernetes 1.35 on: ours states none.
+        let restarts = found.restart_policy == init.then(|| "Always".to_owned());
         let image = found.image.as_deref().unwrap_or_default();
         let allowed = sidecar.allowed_images.as_ref().is_none_or(|all| all.iter().any(|pattern| fits(pattern, image)));
-        let mounted = found
-            .volume_mounts
-            .iter()
-            .flatten()
-            .any(|mount| mount.mount_path == TOKEN_PATH && mount.name == crate::engine::plan::TOKEN_VOLUME);
         found.command.as_ref().is_none_or(Vec::is_empty)
             && found.args == planned.args
-            && init == always
+            && restarts
             && allowed
-            && mounted
+            && runs_nothing_else(found)
+            && same_mounts(found, planned)
             && same_environment(found, planned)
+            && found.ports.iter().flatten().all(|port| port.host_port.is_none_or(|port| port == 0))
             && found.security_context.as_ref().is_some_and(is_strict)
     }
 }
 
-/// Every planned variable is the last of its name and has the planned value.
+/// No hook and no probe runs a command in it or calls another host, and no device is mapped into it.
+fn runs_nothing_else(found: &Container) -> bool {
+    let hook = |handler: &LifecycleHandler| handler.exec.is_none() && handler.http_get.is_none() && handler.tcp_socket.is_none();
+    let probe = |probe: &Probe| {
+        let hosts = [probe.http_get.as_ref().map(|get| &get.host), probe.tcp_socket.as_ref().map(|socket| &socket.host)];
+        probe.exec.is_none() && hosts.into_iter().flatten().all(Option::is_none)
+    };
+    let hooks = found.lifecycle.iter().flat_map(|lifecycle| [&lifecycle.post_start, &lifecycle.pre_stop]).flatten();
+    let probes = [&found.liveness_probe, &found.readiness_probe, &found.startup_probe].into_iter().flatten();
+    let devices = found.volume_devices.as_ref().is_none_or(Vec::is_empty);
+    devices && hooks.into_iter().all(hook) && probes.into_iter().all(probe)
+}
+
+/// The token is mounted as planned and once, and nothing lies over it or over the program.
+fn same_mounts(found: &Container, planned: &Container) -> bool {
+    let (tokens, others): (Vec<&VolumeMount>, Vec<&VolumeMount>) =
+        found.volume_mounts.iter().flatten().partition(|mount| mount.name == TOKEN_VOLUME);
+    let mount = |mount: &VolumeMount| VolumeMount { recursive_read_only: None, mount_propagation: None, ..mount.clone() };
+    let same = tokens.into_iter().map(mount).eq(planned.volume_mounts.iter().flatten().cloned());
+    same && !others.iter().any(|mount| overlaps(&mount.mount_path, TOKEN_PATH) || overlaps(&mount.mount_path, "/daprd"))
+}
+
+/// Whether one of two paths lies in the other.
+fn overlaps(path: &str, other: &str) -> bool {
+    let parts = |path: &str| -> Vec<String> { path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect() };
+    let (path, other) = (parts(path), parts(other));
+    path.iter().any(|part| part == "..") || path.iter().zip(&other).all(|(one, other)| one == other)
+}
+
+/// Every planned variable is the last of its name and has the planned value; of the reserved names there is none beside those.
 fn same_environment(found: &Container, planned: &Container) -> bool {
     let last = |name: &str| found.env.iter().flatten().rev().find(|variable| variable.name == name);
     let same = |one: &EnvVar, other: &EnvVar| match (&one.value_from, &other.value_from) {
@@ -73,8 +101,14 @@ fn same_environment(found: &Container, planned: &Container) -> bool {
         }
         _ => false,
     };
-    let planned = planned.env.iter().flatten().filter(|variable| variable.name != GO_MEMORY_LIMIT);
-    planned.into_iter().all(|variable| last(&variable.name).is_some_and(|found| same(found, variable)))
+    let is_planned = |name: &str| planned.env.iter().flatten().any(|variable| variable.name == name);
+    // Clusters that bring certificates of their own set SSL_CERT_DIR everywhere.
+    let reserved = |name: &str| RESERVED.contains(&name) && name != "SSL_CERT_DIR" && !is_planned(name);
+    let added = found.env.iter().flatten().any(|variable| reserved(&variable.name));
+    // What `envFrom` brings cannot be seen.
+    let hidden = found.env_from.as_ref().is_some_and(|sources| !sources.is_empty());
+    let mut wanted = planned.env.iter().flatten().filter(|variable| variable.name != GO_MEMORY_LIMIT);
+    !added && !hidden && wanted.all(|variable| last(&variable.name).is_some_and(|found| same(found, variable)))
 }
 
 /// At least as strict as what podwire writes.
@@ -88,6 +122,9 @@ fn is_strict(context: &SecurityContext) -> bool {
         && context.run_as_non_root == Some(true)
         && context.run_as_user != Some(0)
         && context.read_only_root_filesystem == Some(true)
+        && context.proc_mount.as_deref().is_none_or(|mount| mount == "Default")
+        && context.app_armor_profile.as_ref().is_none_or(|profile| profile.type_ != "Unconfined")
+        && context.windows_options.is_none()
         && context.capabilities.as_ref().is_some_and(capabilities)
         && context.seccomp_profile.as_ref().is_some_and(|profile| profile.type_ != "Unconfined")
 }

@@ -148,6 +148,7 @@ fn is_list(part: &str) -> bool {
 ///
 /// # Errors
 /// A finding where the record cannot be read: nothing is changed then.
+#[expect(clippy::result_large_err, reason = "a finding is a value of every door, and this one is opened once a document")]
 pub fn undo(pod: &mut Value) -> Result<Undone, Finding> {
     let Some(text) = pod["metadata"]["annotations"][WIRED].as_str() else { return Ok(Undone::Nothing) };
     let unreadable = |why: String| Finding::annotation(Code::UnreadableRecord, WIRED, text, why);

@@ -165,8 +165,8 @@ pub(crate) const ROWS: &[Row] = &[
     later("dapr.io/volume-mounts-rw"),
 ];
 
-/// Reads every annotation of the table that stands on the pod.
-pub(super) fn read(request: &PodRequest, governing: &Governing, findings: &mut Vec<Finding>) -> SidecarOptions {
+/// Reads every annotation of the table that stands on the pod; where Dapr's own injector adds the sidecar, it handles all of them.
+pub(super) fn read(request: &PodRequest, governing: &Governing, dapr_injects: bool, findings: &mut Vec<Finding>) -> SidecarOptions {
     let mut options = SidecarOptions::default();
     let overrides = &governing.spec.sidecar.allowed_overrides;
     for row in ROWS {
@@ -179,6 +179,9 @@ pub(super) fn read(request: &PodRequest, governing: &Governing, findings: &mut V
             continue;
         }
         let Some(read) = row.read else {
+            if dapr_injects {
+                continue;
+            }
             findings.push(Finding::annotation(Code::DaprNotHandled, row.key, value, "podwire does not handle it yet: it has no effect"));
             continue;
         };
@@ -216,7 +219,7 @@ fn amount(value: &str, resource: &'static str, amounts: &mut BTreeMap<&'static s
 }
 
 /// Variables on which the sidecar's identity and trust depend, or which open what the plan closes.
-const RESERVED: [&str; 10] = [
+pub(crate) const RESERVED: [&str; 10] = [
     "APP_API_TOKEN",
     "DAPR_API_TOKEN",
     "DAPR_CONTROLPLANE_NAMESPACE",

@@ -4,4 +4,5 @@ mod dapr;
 mod read;
 mod subscribe;
 
+pub(crate) use dapr::RESERVED;
 pub(crate) use read::{Ask, Asked, Intent, asks, mentions, read};

@@ -63,8 +63,10 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
     let dapr_enabled = request.annotation(key::DAPR_ENABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let adopted = dapr_enabled && governing.spec.sidecar.adopt_dapr_annotations;
     let ours = request.view.metadata.annotations.iter().flatten().any(|(name, _)| name.starts_with(key::PREFIX) && name != key::WIRED);
-    let stated = style(request, snapshot, findings);
-    let Some((asked, asked_by)) = stated.filter(|_| ours || adopted) else { return Ask::OptOut };
+    if !(ours || adopted) {
+        return Ask::OptOut;
+    }
+    let Some((asked, asked_by)) = style(request, snapshot, findings) else { return Ask::OptOut };
     unknown(request, findings);
     let application = application(request, findings);
     let (app_id, app_id_by) = app_id(request, findings);
@@ -83,10 +85,13 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
         broker: named(request, key::BROKER, Code::InvalidBroker, BrokerName::ALLOWED, BrokerName::parse, findings),
         publish: publish(request, findings),
         subscribe: subscribe::read(request, findings),
-        sidecar: dapr::read(request, governing, findings),
+        sidecar: dapr::read(request, governing, dapr_enabled && !adopted, findings),
         dapr_injects: dapr_enabled && !adopted,
     };
-    if !intent.subscribe.is_empty() && intent.app_port.is_none() && !mentions(findings, &[key::APP_PORT, key::APP_CONTAINER]) {
+    if !intent.subscribe.is_empty()
+        && intent.app_port.is_none()
+        && !mentions(findings, &[key::APP_PORT, key::APP_CONTAINER, key::DAPR_APP_PORT])
+    {
         let help = format!("set {} to the number or name of the port", key::APP_PORT);
         findings.push(
             Finding::new(Code::AppPortRequired, annotation(key::SUBSCRIBE), "needs a port, and the container declares not exactly one")
@@ -175,7 +180,8 @@ fn application(request: &PodRequest, findings: &mut Vec<Finding>) -> usize {
     if let Some(read) = request.annotation(key::APP_CONTAINER) {
         let found = position(read).filter(|_| read != SIDECAR);
         if found.is_none() {
-            let names: Vec<&str> = containers(request).iter().map(|container| container.name.as_str()).collect();
+            let names = containers(request).iter().map(|container| container.name.as_str()).filter(|name| *name != SIDECAR);
+            let names: Vec<&str> = names.collect();
             findings.push(Finding::annotation(
                 Code::InvalidAppContainer,
                 key::APP_CONTAINER,
@@ -185,7 +191,7 @@ fn application(request: &PodRequest, findings: &mut Vec<Finding>) -> usize {
         }
         return found.unwrap_or(first);
     }
-    request.annotation(key::DEFAULT_CONTAINER).and_then(position).unwrap_or(first)
+    request.annotation(key::DEFAULT_CONTAINER).filter(|name| *name != SIDECAR).and_then(position).unwrap_or(first)
 }
 
 fn app_id(request: &PodRequest, findings: &mut Vec<Finding>) -> (Option<AppId>, Origin) {

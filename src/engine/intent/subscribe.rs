@@ -51,7 +51,8 @@ fn default_path(topic: &Topic) -> Option<EventPath> {
 }
 
 fn default_name(topic: &Topic) -> Option<EntryName> {
-    EntryName::parse(&topic.slug().chars().take(50).collect::<String>())
+    let cut: String = topic.slug().chars().take(50).collect();
+    EntryName::parse(cut.trim_end_matches('-'))
 }
 
 fn long(text: &str, findings: &mut Vec<Finding>) -> Vec<Entry> {
@@ -96,8 +97,11 @@ fn entry(item: &Node, findings: &mut Vec<Finding>) -> Option<Entry> {
     for (field, _) in fields.iter().filter(|(field, _)| !FIELDS.contains(&field.as_str())) {
         findings.push(fault(Code::InvalidSubscribe, field, format!("allowed fields: {}", FIELDS.join(", "))));
     }
+    let before = findings.len();
     let Some(stated) = text(item, "topic", findings) else {
-        findings.push(fault(Code::InvalidSubscribe, &item.value().to_string(), "an entry has a topic"));
+        if findings.len() == before {
+            findings.push(fault(Code::InvalidSubscribe, &item.value().to_string(), "an entry has a topic"));
+        }
         return None;
     };
     let topic = topic(&stated, findings);
@@ -168,14 +172,15 @@ fn is_attribute(name: &str) -> bool {
 fn together(entries: &[Entry], text: &str, findings: &mut Vec<Finding>) {
     for (index, entry) in entries.iter().enumerate() {
         for other in &entries[..index] {
-            if other.name == entry.name {
+            let same_events = other.topic == entry.topic && !other.is_disjoint(entry);
+            if other.name == entry.name && !same_events {
                 let help = format!("give each entry of {} a name of its own", entry.topic);
                 findings.push(fault(Code::InvalidEntryName, entry.name.as_str(), "two entries have this name").help(help));
             }
             if other.topic != entry.topic {
                 continue;
             }
-            if !other.is_disjoint(entry) {
+            if same_events {
                 let help = "fix one attribute in both, to different values";
                 findings.push(
                     fault(Code::OverlappingEntries, text, format!("{} and {} can take the same event", other.name, entry.name)).help(help),

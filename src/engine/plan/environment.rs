@@ -53,6 +53,7 @@ pub(super) fn broker(
     findings: &mut Vec<Finding>,
 ) -> Vec<Variable> {
     let mut variables = Vec::new();
+    let mut certificates: Vec<&str> = Vec::new();
     for topic in &intent.publish {
         let Some(name) = intent.broker.clone().or_else(|| BrokerName::of_topic(topic)) else { continue };
         let Some(broker) = find(request, snapshot, governing, &name, key::PUBLISH, findings) else { continue };
@@ -61,8 +62,11 @@ pub(super) fn broker(
         if intent.publish.len() == 1 {
             variables.push(variable("K_SINK", url.clone()));
             variables.push(variable("K_CE_OVERRIDES", ""));
-            variables.extend(broker.ca_certs.as_ref().map(|pem| variable("K_CA_CERTS", pem.clone())));
         }
+        certificates.extend(broker.ca_certs.as_deref().filter(|pem| !certificates.contains(pem)));
+    }
+    if !certificates.is_empty() {
+        variables.push(variable("K_CA_CERTS", certificates.concat()));
     }
     variables
 }

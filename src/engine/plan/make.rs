@@ -51,7 +51,9 @@ pub(crate) fn make(
     topics(intent, listen.contains(&Style::Broker), findings);
     let (ours, environment) = sides(request, snapshot, governing, intent, (publish, &listen), found, &mut reasons, findings);
     let amounts = resources::application(request, governing, intent, &mut reasons, findings);
-    let pod_amounts = ours.as_ref().map_or(Vec::new(), |sidecar| resources::pod(request, &sidecar.amounts, findings));
+    // A sidecar that is in the pod already has been counted.
+    let added = ours.as_ref().filter(|_| found.is_none()).map(|sidecar| sidecar.amounts.as_slice()).unwrap_or_default();
+    let pod_amounts = resources::pod(request, intent, &amounts, added, findings);
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let prevented = findings.iter().any(Finding::prevents);
     let plan = app_id.filter(|_| !prevented).map(|app_id| {
@@ -78,9 +80,7 @@ fn sides(
     if publish == Style::Sidecar || listen.contains(&Style::Sidecar) {
         sidecar::forbidden(request, findings);
         if publish == Style::Sidecar && intent.dapr_injects {
-            let help = "remove it to let podwire add the sidecar";
-            findings
-                .push(Finding::annotation(Code::DaprInjects, key::DAPR_ENABLED, "true", "Dapr's own injector adds the sidecar").help(help));
+            beside_dapr(request, intent, findings);
         } else {
             let ports = ports::decide(request, intent, found, findings);
             let amounts = resources::sidecar(request, governing, intent, reasons, findings);
@@ -96,6 +96,24 @@ fn sides(
         }
     };
     (ours, environment)
+}
+
+/// Dapr's own injector adds the sidecar: it reads its own annotations only, and takes the pod's name and no port where they are absent.
+fn beside_dapr(request: &PodRequest, intent: &Intent, findings: &mut Vec<Finding>) {
+    let help = "remove it to let podwire add the sidecar";
+    findings.push(Finding::annotation(Code::DaprInjects, key::DAPR_ENABLED, "true", "Dapr's own injector adds the sidecar").help(help));
+    let mut absent = |key: &str, code, value: String| {
+        if request.annotation(key).is_none() {
+            let finding = Finding::new(code, Subject::Annotation(key.to_owned()), "Dapr's own injector reads no other annotation");
+            findings.push(finding.read("absent").help(format!("set it to {value}")));
+        }
+    };
+    if let Some(app_id) = &intent.app_id {
+        absent(key::DAPR_APP_ID, Code::AppIdConflict, app_id.to_string());
+    }
+    if let Some(port) = intent.app_port.filter(|_| !intent.subscribe.is_empty()) {
+        absent(key::DAPR_APP_PORT, Code::AppPortConflict, port.to_string());
+    }
 }
 
 fn pubsub(governing: &Governing, intent: &Intent, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
@@ -156,7 +174,12 @@ fn brokers(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, int
         findings.push(Finding::new(Code::NothingWired, Subject::Pod, "it names no topic").help(help));
     }
     let both = [key::DAPR_ENABLED, key::DAPR_APP_ID, key::DAPR_APP_PORT, "dapr.io/app-protocol"];
+    let said =
+        |key: &str, findings: &[Finding]| findings.iter().any(|finding| matches!(&finding.subject, Subject::Annotation(one) if one == key));
     for stated in intent.sidecar.stated.iter().filter(|stated| !intent.listen_both && !both.contains(&stated.as_str())) {
+        if said(stated, findings) {
+            continue;
+        }
         findings.push(Finding::new(Code::DaprWithoutSidecar, Subject::Annotation(stated.clone()), "it has no effect in broker style"));
     }
 }

@@ -21,6 +21,17 @@ pub(crate) struct Ports {
 /// Where Dapr's injector lets daprd listen.
 pub(crate) const USUAL: Ports = Ports { http: 3500, grpc: 50001, internal: 50002, public: 3501, metrics: 9090 };
 
+impl Ports {
+    /// Whether the port that a variable of Dapr's names is another than usual.
+    pub(crate) fn moved(self, variable: &str) -> bool {
+        match variable {
+            "DAPR_GRPC_PORT" => self.grpc != USUAL.grpc,
+            "DAPR_HTTP_PORT" => self.http != USUAL.http,
+            _ => false,
+        }
+    }
+}
+
 /// why ten thousand: 3500 becomes 13500, which people recognise; why a hundred: a pod that declares more of them means it.
 const STEP: u16 = 10_000;
 const TRIES: u16 = 100;
@@ -32,10 +43,6 @@ pub(super) fn decide(request: &PodRequest, intent: &Intent, found: Option<Ports>
     }
     let mut taken = declared(request);
     taken.extend(intent.app_port.map(Port::number));
-    if let Some(stated) = intent.sidecar.metrics_port.filter(|port| taken.contains(&port.number())) {
-        let allowed = "allowed: a port that no container of the pod declares";
-        findings.push(Finding::annotation(Code::DaprInvalidValue, "dapr.io/metrics-port", &stated.to_string(), allowed));
-    }
     let mut next = |usual: u16| {
         let others = (0..TRIES).filter_map(|more| usual.checked_add(STEP)?.checked_add(more));
         let free = std::iter::once(usual).chain(others).find(|port| !taken.contains(port));
@@ -44,7 +51,10 @@ pub(super) fn decide(request: &PodRequest, intent: &Intent, found: Option<Ports>
     };
     let metrics = intent.sidecar.metrics_port.map_or(USUAL.metrics, Port::number);
     let decided = [USUAL.http, USUAL.grpc, USUAL.internal, USUAL.public, metrics].map(&mut next);
-    if decided.contains(&None) {
+    if let Some(stated) = intent.sidecar.metrics_port.filter(|port| decided[4] != Some(port.number())) {
+        let allowed = "allowed: a port that neither a container of the pod nor the sidecar uses";
+        findings.push(Finding::annotation(Code::DaprInvalidValue, "dapr.io/metrics-port", &stated.to_string(), allowed));
+    } else if decided.contains(&None) {
         findings.push(Finding::new(
             Code::NoPortLeft,
             Subject::Field("spec.containers".to_owned()),

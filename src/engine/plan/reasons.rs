@@ -11,6 +11,8 @@ pub enum Origin {
     DaprAnnotation,
     /// The API server copied it from the limit.
     Limit,
+    /// A LimitRange of the namespace put it there.
+    LimitRange,
     /// The container's manifest states it.
     Manifest,
     /// The label of the namespace.
@@ -30,6 +32,7 @@ impl std::fmt::Display for Origin {
             Origin::BuiltIn => write!(f, "built in"),
             Origin::DaprAnnotation => write!(f, "dapr.io annotation"),
             Origin::Limit => write!(f, "limit (API server default)"),
+            Origin::LimitRange => write!(f, "LimitRange"),
             Origin::Manifest => write!(f, "manifest"),
             Origin::NamespaceLabel => write!(f, "namespace label"),
             Origin::Owner(owner) => write!(f, "{owner}"),

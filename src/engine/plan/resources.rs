@@ -1,12 +1,13 @@
 //! Requests and limits: of the application container, of the sidecar, and of the pod where it states them itself.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::{Governing, Origin, Reason, SIDECAR};
-use crate::api::policy::{Bounds, OnViolation};
+use crate::api::policy::{Amounts, Bounds, OnViolation};
 use crate::api::quantity::Quantity;
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
@@ -48,6 +49,8 @@ struct Share<'a> {
     container: &'a str,
     bounds: &'a Bounds,
     governing: &'a Governing,
+    /// The pod is Guaranteed and stays so: what the container asks for is what it may use.
+    guaranteed: bool,
 }
 
 /// The amounts to write on the application container.
@@ -60,7 +63,8 @@ pub(super) fn application(
 ) -> Vec<Amount> {
     let Some(spec) = &request.view.spec else { return Vec::new() };
     let Some(container) = spec.containers.get(intent.application) else { return Vec::new() };
-    let share = Share { container: &container.name, bounds: &governing.spec.resources.app, governing };
+    let guaranteed = is_guaranteed(spec);
+    let share = Share { container: &container.name, bounds: &governing.spec.resources.app, governing, guaranteed };
     let limited = limit_ranger(request, &container.name);
     let mut amounts = Vec::new();
     for (resource, built_in, _) in BUILT_IN {
@@ -68,21 +72,18 @@ pub(super) fn application(
             let written = section_of(container.resources.as_ref(), section)?.get(resource)?;
             read(written, &format!("container {} {} {resource}", container.name, section.word()), findings)
         };
-        let present = (read(Section::Requests), read(Section::Limits));
-        let stated = |section, value: Option<Quantity>| {
-            let by_user = !limited.contains(&(section, resource.to_owned()));
-            let origin = if section == Section::Requests && present.0 == present.1 { Origin::Limit } else { Origin::Manifest };
-            value.filter(|_| by_user).map(|value| (value, origin))
+        let (asked, allowed) = (read(Section::Requests), read(Section::Limits));
+        let origin = |section| match section {
+            _ if limited.contains(&(section, resource.to_owned())) => Origin::LimitRange,
+            Section::Requests if asked == allowed => Origin::Limit,
+            Section::Limits | Section::Requests => Origin::Manifest,
         };
-        let (request, limit) = (stated(Section::Requests, present.0), stated(Section::Limits, present.1));
-        let budget = pod_states(spec, resource);
-        let default = (!budget).then_some(built_in);
-        let (mut request, limit) = share.decide(resource, (request, limit), default, findings);
-        // A limit that a LimitRange put there stays; what is requested fits below it.
-        if let (Some((value, _)), Some(present), None) = (&mut request, present.1, &limit) {
-            *value = (*value).min(present);
-        }
-        for (section, decided, present) in [(Section::Requests, request, present.0), (Section::Limits, limit, present.1)] {
+        let present = |section, value: Option<Quantity>| value.map(|value| (value, origin(section)));
+        let present = (present(Section::Requests, asked), present(Section::Limits, allowed));
+        // What the pod states for itself is its containers' budget: none of them is given more of it.
+        let built_in = (!pod_states(spec, resource)).then_some(built_in);
+        let (request, limit) = share.decide(resource, present, built_in, findings);
+        for (section, decided, present) in [(Section::Requests, request, asked), (Section::Limits, limit, allowed)] {
             let Some((value, origin)) = decided else { continue };
             reasons.push(Reason::new(format!("{} {} {resource}", container.name, section.word()), value, origin));
             if present != Some(value) {
@@ -101,18 +102,13 @@ pub(super) fn sidecar(
     reasons: &mut Vec<Reason>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Amount> {
-    let share = Share { container: SIDECAR, bounds: &governing.spec.resources.sidecar, governing };
-    let guaranteed = request.view.spec.as_ref().is_some_and(|spec| spec.resources.is_none() && is_guaranteed(spec));
+    let guaranteed = request.view.spec.as_ref().is_some_and(is_guaranteed);
+    let share = Share { container: SIDECAR, bounds: &governing.spec.resources.sidecar, governing, guaranteed };
     let mut amounts = Vec::new();
     for (resource, _, built_in) in BUILT_IN {
         let stated = |amounts: &BTreeMap<&str, Quantity>| amounts.get(resource).map(|value| (*value, Origin::DaprAnnotation));
         let stated = (stated(&intent.sidecar.requests), stated(&intent.sidecar.limits));
-        let (mut request, mut limit) = share.decide(resource, stated, Some(built_in), findings);
-        if guaranteed {
-            // The pod stays Guaranteed: what the sidecar may use is what it asks for.
-            let equal = limit.or(request);
-            (request, limit) = (equal.clone(), equal);
-        }
+        let (request, limit) = share.decide(resource, stated, Some(built_in), findings);
         for (section, decided) in [(Section::Requests, request), (Section::Limits, limit)] {
             let Some((value, origin)) = decided else { continue };
             reasons.push(Reason::new(format!("{SIDECAR} {} {resource}", section.word()), value, origin));
@@ -122,68 +118,95 @@ pub(super) fn sidecar(
     amounts
 }
 
-/// What `spec.resources` of the pod becomes when the sidecar is added: each stated value grows by the sidecar's (KEP-2837).
-pub(super) fn pod(request: &PodRequest, sidecar: &[Amount], findings: &mut Vec<Finding>) -> Vec<Amount> {
-    let Some(stated) = request.view.spec.as_ref().and_then(|spec| spec.resources.as_ref()) else { return Vec::new() };
-    let of = |section, resource: &str| sidecar.iter().find(|amount| amount.section == section && amount.resource == resource);
+/// What `spec.resources` of the pod becomes: each stated value grows by what the containers gain, the sidecar that is added and the application (KEP-2837).
+pub(super) fn pod(
+    request: &PodRequest,
+    intent: &Intent,
+    application: &[Amount],
+    sidecar: &[Amount],
+    findings: &mut Vec<Finding>,
+) -> Vec<Amount> {
+    let Some(spec) = &request.view.spec else { return Vec::new() };
+    let container = spec.containers.get(intent.application).and_then(|container| container.resources.as_ref());
+    let of = |amounts: &[Amount], section, resource: &str| {
+        amounts.iter().find(|amount| amount.section == section && amount.resource == resource).map(|amount| amount.value)
+    };
+    let more = |section, resource: &str| {
+        let was = section_of(container, section).and_then(|amounts| Quantity::parse(&amounts.get(resource)?.0).ok());
+        of(application, section, resource).map_or(Quantity::ZERO, |value| (value - was.unwrap_or(Quantity::ZERO)).max(Quantity::ZERO))
+    };
     let mut amounts = Vec::new();
     for (resource, _, _) in BUILT_IN {
         let mut read = |section| {
-            let written = section_of(Some(stated), section)?.get(resource)?;
+            let written = section_of(spec.resources.as_ref(), section)?.get(resource)?;
             read(written, &format!("spec.resources {} {resource}", section.word()), findings)
         };
         let (request, limit) = (read(Section::Requests), read(Section::Limits));
-        let asks = of(Section::Requests, resource).map_or(Quantity::ZERO, |amount| amount.value);
-        let most = of(Section::Limits, resource).map_or(asks, |amount| amount.value);
+        let asks = of(sidecar, Section::Requests, resource).unwrap_or(Quantity::ZERO);
+        let most =
+            of(sidecar, Section::Limits, resource).unwrap_or(asks) + more(Section::Requests, resource).max(more(Section::Limits, resource));
         // A pod whose request equals its limit is Guaranteed by that alone, and stays so.
-        let asks = if request == limit { most } else { asks };
+        let asks = if request == limit { most } else { asks + more(Section::Requests, resource) };
         for (section, present, more) in [(Section::Requests, request, asks), (Section::Limits, limit, most)] {
-            let grown = present.map(|present| Amount { section, resource: resource.to_owned(), value: present + more });
-            amounts.extend(grown);
+            let grown = present.filter(|_| more > Quantity::ZERO).map(|present| present + more);
+            amounts.extend(grown.map(|value| Amount { section, resource: resource.to_owned(), value }));
         }
     }
     amounts
 }
 
 impl Share<'_> {
-    /// What is stated, else the policy's default, else the built-in request; then the policy's bounds; and never more asked for than allowed.
+    /// What is stated, else the policy's default, else the built-in request, else what a LimitRange put there; then the policy's bounds; and never more asked for than allowed.
     fn decide(
         &self,
         resource: &str,
-        stated: (Stated, Stated),
+        present: (Stated, Stated),
         built_in: Option<Quantity>,
         findings: &mut Vec<Finding>,
     ) -> (Stated, Stated) {
-        let default = |amounts: &BTreeMap<String, Quantity>| {
-            let value = amounts.get(resource).copied().filter(|_| built_in.is_some());
+        let default = |section| {
+            let value = amount(&self.bounds.default, section, resource).filter(|_| built_in.is_some());
             value.map(|value| (value, self.governing.origin(true)))
         };
+        let is_stated = |value: &Stated| value.as_ref().is_some_and(|(_, origin)| *origin != Origin::LimitRange);
+        let stated = (is_stated(&present.0), is_stated(&present.1));
+        let (asked, allowed) = present;
         let fallback = built_in.map(|value| (value, Origin::BuiltIn));
-        let request_stated = stated.0.is_some();
-        let limit_stated = stated.1.is_some();
-        let request = stated.0.or_else(|| default(&self.bounds.default.requests)).or(fallback);
-        let limit = stated.1.or_else(|| default(&self.bounds.default.limits));
+        let request = if stated.0 { asked } else { default(Section::Requests).or(fallback).or(asked) };
+        let limit = if stated.1 { allowed } else { default(Section::Limits).or(allowed) };
+        let limit = limit.or_else(|| request.clone().filter(|_| self.guaranteed));
         let request = request.map(|value| self.bound(resource, Section::Requests, value, findings));
         let limit = limit.map(|value| self.bound(resource, Section::Limits, value, findings));
         match (request, limit) {
-            (Some(request), Some(limit)) if request.0 > limit.0 && request_stated && !limit_stated => {
-                (Some(request.clone()), Some(request))
+            (Some(request), Some(limit)) => {
+                let (request, limit) = self.reconcile(resource, request, limit, stated.0 && !stated.1);
+                (Some(request), Some(limit))
             }
-            (Some(request), Some(limit)) if request.0 > limit.0 => (Some(limit.clone()), Some(limit)),
-            other => other,
+            (request, limit) => (request.map(|bounded| bounded.value), limit.map(|bounded| bounded.value)),
         }
     }
 
-    fn bound(&self, resource: &str, section: Section, stated: (Quantity, Origin), findings: &mut Vec<Finding>) -> (Quantity, Origin) {
-        let amounts = |bound: &crate::api::policy::Amounts| match section {
-            Section::Limits => bound.limits.get(resource).copied(),
-            Section::Requests => bound.requests.get(resource).copied(),
+    /// The request within the limit, and equal to it in a Guaranteed pod. The one that a bound moved wins, then the one that was stated, then the limit.
+    fn reconcile(&self, resource: &str, request: Bounded, limit: Bounded, request_wins: bool) -> ((Quantity, Origin), (Quantity, Origin)) {
+        let (asked, allowed) = (request.value.0, limit.value.0);
+        let room = amount(&self.bounds.max, Section::Limits, resource).is_none_or(|max| asked <= max);
+        let raised = request.moved == Ordering::Greater || (request_wins && limit.moved != Ordering::Less);
+        let winner = match asked.cmp(&allowed) {
+            Ordering::Greater if raised && room => request,
+            Ordering::Greater => limit,
+            Ordering::Less if self.guaranteed && request.moved == Ordering::Less => request,
+            Ordering::Less if self.guaranteed => limit,
+            Ordering::Equal | Ordering::Less => return (request.value, limit.value),
         };
-        let (min, max) = (amounts(&self.bounds.min), amounts(&self.bounds.max));
+        (winner.value.clone(), winner.value)
+    }
+
+    fn bound(&self, resource: &str, section: Section, stated: (Quantity, Origin), findings: &mut Vec<Finding>) -> Bounded {
+        let (min, max) = (amount(&self.bounds.min, section, resource), amount(&self.bounds.max, section, resource));
         let bound = match (min, max) {
             (Some(min), _) if stated.0 < min => ("min", min),
             (_, Some(max)) if stated.0 > max => ("max", max),
-            _ => return stated,
+            _ => return Bounded { value: stated, moved: Ordering::Equal },
         };
         let (code, value, verb) = match self.governing.spec.resources.on_violation() {
             OnViolation::Adjust => (Code::ResourceAdjusted, (bound.1, self.governing.origin(true)), "set to"),
@@ -193,7 +216,20 @@ impl Share<'_> {
         let subject = Subject::Container(format!("{} {} {resource}", self.container, section.word()));
         let allowed = format!("{verb} {} {} of {}", bound.0, bound.1, self.governing.words());
         findings.push(Finding::new(code, subject, allowed).read(stated.0.to_string()));
-        value
+        Bounded { moved: value.0.cmp(&stated.0), value }
+    }
+}
+
+/// A value, and whether a bound moved it up or down.
+struct Bounded {
+    value: (Quantity, Origin),
+    moved: Ordering,
+}
+
+fn amount(amounts: &Amounts, section: Section, resource: &str) -> Option<Quantity> {
+    match section {
+        Section::Limits => amounts.limits.get(resource).copied(),
+        Section::Requests => amounts.requests.get(resource).copied(),
     }
 }
 
@@ -223,14 +259,15 @@ fn pod_states(spec: &PodSpec, resource: &str) -> bool {
     stated(Section::Requests) || stated(Section::Limits)
 }
 
-/// Whether every container asks for exactly what it may use, of CPU and of memory (`GetPodQOS`).
+/// Whether every container asks for exactly what it may use, of CPU and of memory (`GetPodQOS`); what the pod states for itself decides alone.
 fn is_guaranteed(spec: &PodSpec) -> bool {
     let equal = |container: &Container, resource: &str| {
         let value = |section| Quantity::parse(&section_of(container.resources.as_ref(), section)?.get(resource)?.0).ok();
         matches!((value(Section::Requests), value(Section::Limits)), (Some(request), Some(limit)) if request == limit && limit > Quantity::ZERO)
     };
     let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten()).filter(|container| container.name != SIDECAR);
-    containers.all(|container| equal(container, "cpu") && equal(container, "memory"))
+    let by_pod = BUILT_IN.iter().any(|(resource, _, _)| pod_states(spec, resource));
+    !by_pod && containers.all(|container| equal(container, "cpu") && equal(container, "memory"))
 }
 
 /// What LimitRanger put into the container before podwire saw it, as its annotation records: `LimitRanger plugin set: cpu, memory request for container app; …`.

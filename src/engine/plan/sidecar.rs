@@ -36,6 +36,8 @@ pub(crate) struct Sidecar {
     pub(crate) probe_readiness: bool,
     /// The pod mounts no token of its service account, which the built-in secret store needs.
     pub(crate) without_secret_store: bool,
+    /// The user, where the pod's own would be root.
+    pub(crate) user: Option<i64>,
     pub(crate) amounts: Vec<Amount>,
     pub(crate) settings: Settings,
     pub(crate) control_plane: ControlPlane,
@@ -119,6 +121,7 @@ pub(super) fn decide(
         hold: policy.startup.unwrap_or(Startup::Hold) == Startup::Hold,
         probe_readiness: !(intent.listen_both || publish == Style::Broker),
         without_secret_store: request.view.spec.as_ref().is_some_and(|spec| spec.automount_service_account_token == Some(false)),
+        user: request.view.spec.as_ref().and_then(user_instead_of_root),
         amounts: parts.1,
         settings: snapshot.settings.clone(),
         control_plane: snapshot.dapr.clone(),
@@ -136,12 +139,23 @@ fn place(request: &PodRequest, placement: Placement, subscribes: bool) -> Place 
     if native { Place::Native(request.view.spec.as_ref().map_or(0, leading_sidecars)) } else { Place::Container }
 }
 
-/// How many init containers at the beginning are native sidecars of others.
+/// Init containers that prepare a pod's network for a mesh. why: a sidecar that starts before them reaches nothing in a mesh that demands its own mTLS, and under `Hold` they would wait for it for ever.
+const MESH_INIT: [&str; 4] = ["istio-init", "istio-validation", "linkerd-init", "linkerd-network-validator"];
+
+/// How many init containers at the beginning are native sidecars of others, or a mesh's.
 fn leading_sidecars(spec: &PodSpec) -> usize {
-    let native = |container: &&k8s_openapi::api::core::v1::Container| {
-        container.restart_policy.as_deref() == Some("Always") && container.name != SIDECAR
+    let theirs = |container: &&k8s_openapi::api::core::v1::Container| {
+        let native = container.restart_policy.as_deref() == Some("Always") && container.name != SIDECAR;
+        native || MESH_INIT.contains(&container.name.as_str())
     };
-    spec.init_containers.iter().flatten().take_while(native).count()
+    spec.init_containers.iter().flatten().take_while(theirs).count()
+}
+
+/// The user of Dapr's image. why: a pod that runs as root would give its user to the sidecar too, and the kubelet refuses root where `runAsNonRoot` stands.
+const IMAGE_USER: i64 = 65532;
+
+fn user_instead_of_root(spec: &PodSpec) -> Option<i64> {
+    (spec.security_context.as_ref()?.run_as_user == Some(0)).then_some(IMAGE_USER)
 }
 
 /// `sidecar in containers (built in)`.

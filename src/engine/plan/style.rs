@@ -1,6 +1,7 @@
 //! Which style: stated, or the answer of `auto`.
 
 use super::{Governing, Origin, Reason};
+use crate::api::annotations::{DAPR_APP_ID, STYLE};
 use crate::api::policy::StyleName;
 use crate::engine::intent::{Asked, Intent};
 use crate::engine::request::PodRequest;
@@ -68,7 +69,7 @@ pub(super) fn decide(
         let others = [Style::Broker, Style::Sidecar].into_iter().filter(|other| allowed(governing, *other)).map(Style::word);
         let others: Vec<&str> = others.collect();
         let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-        let subject = Subject::Annotation(crate::api::annotations::STYLE.to_owned());
+        let subject = Subject::Annotation(STYLE.to_owned());
         findings.push(
             Finding::new(Code::StyleNotAllowed, subject, format!("allowedStyles of {}: {others}", governing.words())).read(style.word()),
         );
@@ -82,7 +83,9 @@ fn auto(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, intent
     if let Some(style) = held.filter(|style| allowed(governing, *style)) {
         return (style, Origin::Wiring);
     }
-    if !intent.sidecar.stated.is_empty() {
+    // A pod that publishes to Brokers and listens on both sides is given this one by podwire.
+    let ours = |stated: &str| intent.listen_both && stated == DAPR_APP_ID;
+    if intent.sidecar.stated.iter().any(|stated| !ours(stated)) {
         return (Style::Sidecar, Origin::DaprAnnotation);
     }
     let only = match governing.spec.allowed_styles.as_deref() {

@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::{check, common, documents, repository, snapshot_of};
 use crate::api::yaml;
-use crate::engine::{Decision, PodRequest, Verdict, admit};
+use crate::engine::{Decision, PodRequest, Verdict, admit, copy_limits};
 
 const KNOWN: [&str; 6] = ["findings.out.txt", "namespace.yaml", "pod.in.yaml", "pod.out.yaml", "policy.yaml", "snapshot.yaml"];
 
@@ -42,7 +42,9 @@ fn case(folder: &Path) -> String {
     let shared = if folder.join("snapshot.yaml").exists() { Vec::new() } else { common() };
     let name = namespace.iter().flatten().find_map(|object| object["metadata"]["name"].as_str().map(str::to_owned));
     let snapshot = snapshot_of(shared.into_iter().chain(namespace.into_iter().flatten()).chain(own));
-    let pod = documents(&read("pod.in.yaml").expect("pod.in.yaml")).remove(0);
+    let mut pod = documents(&read("pod.in.yaml").expect("pod.in.yaml")).remove(0);
+    // The API server has done so before a webhook sees the pod.
+    copy_limits(&mut pod);
     let name = name.or_else(|| pod["metadata"]["namespace"].as_str().map(str::to_owned)).unwrap_or_else(|| "shop".to_owned());
     let request = PodRequest::new(&name, pod).unwrap();
     let verdict = admit(&request, &snapshot);

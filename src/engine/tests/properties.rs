@@ -4,51 +4,92 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{check, common, snapshot_of};
-use crate::engine::{PodRequest, admit, copy_limits};
+use crate::engine::{PodRequest, Snapshot, admit, copy_limits};
 
 fn some<T: std::fmt::Debug + Clone + 'static>(values: &'static [T]) -> impl Strategy<Value = T> {
     prop::sample::select(values)
 }
 
+/// What a careful person writes.
+const SENSIBLE: &[(&str, &str)] = &[
+    ("podwire.io/app-container", "app"),
+    ("podwire.io/app-port", "8080"),
+    ("podwire.io/broker", "orders"),
+    ("podwire.io/listen", "both"),
+    ("podwire.io/publish", "orders"),
+    ("podwire.io/publish", "orders,payments"),
+    ("podwire.io/retry", "for=5s"),
+    ("podwire.io/subscribe", "payments"),
+    (
+        "podwire.io/subscribe",
+        "[{topic: orders, type: a, name: x, deadLetter: payments}, {topic: orders, type: b, name: y, deadLetter: payments}]",
+    ),
+    ("podwire.io/sytle", "sidecar"),
+    ("podwire.io/wired", "{\"version\":1,\"labels\":[\"app\"]}"),
+    ("dapr.io/app-port", "8080"),
+    ("dapr.io/config", "tracing"),
+    ("dapr.io/enable-metrics", "false"),
+    ("dapr.io/env", "A=b,c,D=e"),
+    ("dapr.io/log-as-json", "true"),
+    ("dapr.io/metrics-port", "9100"),
+    ("dapr.io/sidecar-cpu-request", "200m"),
+    ("dapr.io/sidecar-memory-limit", "300Mi"),
+    ("kubectl.kubernetes.io/default-container", "app"),
+    ("kubernetes.io/limit-ranger", "LimitRanger plugin set: cpu, memory request for container app; memory limit for container app"),
+];
+
+/// What somebody else writes.
+const HOSTILE: &[(&str, &str)] = &[
+    ("podwire.io/style", "sidcar"),
+    ("podwire.io/style", "none"),
+    ("podwire.io/app-id", "Bad_Id"),
+    ("podwire.io/app-port", "http"),
+    ("podwire.io/app-port", "99999"),
+    ("podwire.io/app-container", "nobody"),
+    ("podwire.io/publish", "a.b,a-b,,"),
+    ("podwire.io/subscribe", "[{topic: orders}, {topic: orders, filter: {Region: eu}}, 7]"),
+    ("podwire.io/subscribe", "- topic: [unfinished"),
+    ("podwire.io/subscribe", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b"),
+    ("dapr.io/app-id", "others"),
+    ("dapr.io/enabled", "true"),
+    ("dapr.io/env", "NAMESPACE=x"),
+    ("dapr.io/metrics-port", "3500"),
+    ("dapr.io/sidecar-image", "evil"),
+];
+
 fn annotations() -> impl Strategy<Value = Map<String, Value>> {
-    let style = some(&["sidecar", "broker", "auto", "sidecar", "broker", "none", "sidcar"]);
-    let rest = prop::collection::vec(
-        some(&[
-            ("podwire.io/app-id", "orders"),
-            ("podwire.io/app-id", "Bad_Id"),
-            ("podwire.io/app-port", "8080"),
-            ("podwire.io/app-port", "http"),
-            ("podwire.io/app-port", "99999"),
-            ("podwire.io/app-container", "app"),
-            ("podwire.io/app-container", "nobody"),
-            ("podwire.io/listen", "both"),
-            ("podwire.io/publish", "orders"),
-            ("podwire.io/publish", "orders,payments"),
-            ("podwire.io/publish", "a.b,a-b,,"),
-            ("podwire.io/subscribe", "payments"),
-            (
-                "podwire.io/subscribe",
-                "[{topic: orders, type: a, name: x, deadLetter: payments}, {topic: orders, type: b, name: y, deadLetter: payments}]",
-            ),
-            ("podwire.io/subscribe", "[{topic: orders}, {topic: orders, filter: {Region: eu}}, 7]"),
-            ("podwire.io/subscribe", "- topic: [unfinished"),
-            ("podwire.io/retry", "for=5s"),
-            ("podwire.io/sytle", "sidecar"),
-            ("podwire.io/wired", "{\"version\":1,\"labels\":[\"app\"]}"),
-            ("dapr.io/env", "A=b,c,D=e"),
-            ("dapr.io/sidecar-memory-limit", "300Mi"),
-            ("dapr.io/sidecar-cpu-request", "200m"),
-            ("dapr.io/metrics-port", "9100"),
-            ("dapr.io/enable-metrics", "false"),
-            ("dapr.io/enabled", "true"),
-            ("dapr.io/sidecar-image", "evil"),
-            ("kubernetes.io/limit-ranger", "LimitRanger plugin set: cpu, memory request for container app; memory limit for container app"),
-        ]),
-        0..6,
-    );
-    (prop::option::of(style), rest).prop_map(|(style, rest)| {
+    let style = prop::option::of(some(&["sidecar", "broker", "auto"]));
+    let sensible = prop::collection::vec(some(SENSIBLE), 0..6);
+    let hostile = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(some(HOSTILE), 1..4)];
+    (style, sensible, hostile, prop::bool::weighted(0.8)).prop_map(|(style, sensible, hostile, named)| {
         let style = style.map(|style| ("podwire.io/style", style));
-        rest.into_iter().chain(style).map(|(key, value)| (key.to_owned(), json!(value))).collect()
+        let app_id = named.then_some(("podwire.io/app-id", "orders"));
+        let all = style.into_iter().chain(app_id).chain(sensible).chain(hostile);
+        all.map(|(key, value)| (key.to_owned(), json!(value))).collect()
+    })
+}
+
+/// A cluster with the shared objects, and perhaps a policy.
+fn snapshots() -> impl Strategy<Value = Snapshot> {
+    let policy = some(&[
+        "{}",
+        r#"{"preferredStyle": "broker", "sidecar": {"placement": "Native"}}"#,
+        r#"{"onInvalid": "Warn", "sidecar": {"placement": "Container", "startup": "Start", "adoptDaprAnnotations": true}}"#,
+        r#"{"resources": {"app": {"min": {"requests": {"cpu": "80m", "memory": "100Mi"}}, "max": {"limits": {"cpu": "1", "memory": "500Mi"}}}}}"#,
+        r#"{"resources": {"app": {"default": {"requests": {"cpu": "300m"}, "limits": {"memory": "200Mi"}}, "max": {"requests": {"cpu": "200m"}}},
+            "sidecar": {"default": {"limits": {"cpu": "150m"}}, "min": {"limits": {"memory": "320Mi"}}, "max": {"requests": {"memory": "200Mi"}}}}}"#,
+        r#"{"resources": {"onViolation": "Warn", "app": {"max": {"requests": {"cpu": "10m"}}}}}"#,
+        r#"{"resources": {"onViolation": "Deny", "sidecar": {"max": {"limits": {"memory": "250Mi"}}}}}"#,
+    ]);
+    prop::option::of(policy).prop_map(|policy| {
+        let mut snapshot = snapshot_of(common());
+        if let Some(spec) = policy {
+            let spec: Value = serde_json::from_str(spec).unwrap();
+            let policy =
+                json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": { "name": "p" }, "spec": spec });
+            snapshot.take(&policy).unwrap();
+        }
+        snapshot
     })
 }
 
@@ -67,7 +108,8 @@ fn quantities() -> impl Strategy<Value = Value> {
 fn resources() -> impl Strategy<Value = Option<Value>> {
     let limits_only = quantities().prop_map(|limits| Some(json!({ "limits": limits })));
     let requests_only = quantities().prop_map(|requests| Some(json!({ "requests": requests })));
-    prop_oneof![Just(None), Just(Some(json!({}))), limits_only, requests_only]
+    let guaranteed = Just(Some(json!({ "limits": { "cpu": "500m", "memory": "256Mi" } })));
+    prop_oneof![Just(None), Just(Some(json!({}))), limits_only, requests_only, guaranteed]
 }
 
 fn container(name: &'static str) -> impl Strategy<Value = Value> {
@@ -107,10 +149,10 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
 
 fn pod() -> impl Strategy<Value = Value> {
     let owner = some(&[None, Some("StatefulSet"), Some("Job"), Some("ReplicaSet"), Some("Widget")]);
-    let init = some(&[0usize, 1, 2]);
+    let init = some(&[0usize, 0, 1, 2]);
     let extra = prop::option::of(container("second"));
-    let pod_level = prop::option::of(quantities());
-    let flags = (any::<bool>(), any::<bool>(), some(&[None, Some(5), Some(60)]));
+    let pod_level = prop::option::weighted(0.3, (quantities(), quantities()));
+    let flags = (prop::bool::weighted(0.2), any::<bool>(), some(&[None, Some(5), Some(60)]));
     (annotations(), container("app"), extra, owner, init, pod_level, flags).prop_map(
         |(annotations, app, extra, owner, init, pod_level, flags)| {
             let mut pod = json!({ "metadata": { "annotations": annotations }, "spec": { "containers": [app] } });
@@ -124,8 +166,8 @@ fn pod() -> impl Strategy<Value = Value> {
                 let first = json!({ "name": "istio-proxy", "image": "p:1", "restartPolicy": "Always" });
                 pod["spec"]["initContainers"] = [first, json!({ "name": "migrate", "image": "m:1" })].into_iter().take(init).collect();
             }
-            if let Some(limits) = pod_level {
-                pod["spec"]["resources"] = json!({ "limits": limits });
+            if let Some((requests, limits)) = pod_level {
+                pod["spec"]["resources"] = json!({ "requests": requests, "limits": limits });
             }
             if flags.0 {
                 pod["spec"]["hostNetwork"] = json!(flags.1);
@@ -143,8 +185,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn laws_hold_for_any_pod(pod in pod()) {
-        let snapshot = snapshot_of(common());
+    fn laws_hold_for_any_pod(pod in pod(), snapshot in snapshots()) {
         let request = PodRequest::new("shop", pod).unwrap();
         let verdict = admit(&request, &snapshot);
         check(&request, &snapshot, &verdict);

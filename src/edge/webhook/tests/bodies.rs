@@ -213,7 +213,9 @@ async fn a_body_that_is_too_large_is_not_read() {
         Ok::<_, io::Error>(Bytes::from_static(&[b' '; 1000]))
     });
     let (status, _) = ask(&router(limits(), always(wired())), post(Body::from_stream(chunks))).await;
-    assert_eq!((status, sent.load(Ordering::Relaxed)), (StatusCode::PAYLOAD_TOO_LARGE, 11));
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    // A little more is thrown away, so that a client that still sends sees the answer.
+    assert!(sent.load(Ordering::Relaxed) <= 60);
 }
 
 #[tokio::test]
@@ -326,10 +328,13 @@ impl io::Write for Lines {
 
 #[tokio::test]
 async fn a_decision_is_one_line_without_the_pod() {
+    // Places of the log that another thread meets first, without a log, stay silent until they are asked again.
+    check(always(wired()), &review(&pod())).await;
     let lines = Lines::default();
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
     let _log = tracing::subscriber::set_default(log);
+    tracing::callsite::rebuild_interest_cache();
     let mut owned = pod();
     owned["metadata"]["labels"] = json!({"pod-template-hash": "5d4f"});
     owned["metadata"]["ownerReferences"] =

@@ -207,8 +207,12 @@ async fn readiness_says_what_is_missing() {
 async fn a_body_that_is_too_large_is_refused_while_it_is_sent() {
     let serving = serve(Unusual::default(), always(wired())).await;
     for protocol in BOTH {
-        let chunks = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 64 << 10])));
-        let answer = serving.connect(protocol).await.post(Body::from_stream(chunks)).await;
-        assert_eq!(answer.unwrap().0, StatusCode::PAYLOAD_TOO_LARGE, "{protocol:?}");
+        let announced = Body::from(vec![b' '; 12 << 20]);
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 64 << 10]));
+        let chunked = Body::from_stream(stream::iter(std::iter::repeat_with(chunk).take(200)));
+        for body in [announced, chunked] {
+            let answer = serving.connect(protocol).await.post(body).await;
+            assert_eq!(answer.unwrap().0, StatusCode::PAYLOAD_TOO_LARGE, "{protocol:?}");
+        }
     }
 }

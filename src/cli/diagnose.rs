@@ -1,0 +1,101 @@
+//! A finding with the place in the file that it is about.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::manifest::{Document, Template};
+use crate::api::yaml::{Node, NotYaml, Place, Tree};
+use crate::engine::{Code, Finding, Severity, Subject};
+
+/// The finding as text: the line of the file with a caret, the code, what was read, what is allowed.
+pub(super) fn render(finding: &Finding, document: &Document, node: Option<&Node>, template: Option<&Template>) -> String {
+    let span = node.and_then(|node| place(finding, node, template)).and_then(|node| span(document, node, finding.read.as_deref()));
+    text(finding, document, span)
+}
+
+/// A document that is no YAML.
+pub(super) fn unreadable(error: &NotYaml, document: &Document) -> String {
+    let finding = Finding::new(Code::UnreadableDocument, Subject::Document, error.message.clone());
+    text(&finding, document, offset(document, error.place).map(|start| start..start))
+}
+
+fn text(finding: &Finding, document: &Document, span: Option<std::ops::Range<usize>>) -> String {
+    let level = match finding.severity() {
+        Severity::Security | Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(finding.title()).id(finding.code.id());
+    let label = finding.allowed.as_str();
+    let snippet = Snippet::source(document.text).path(document.source.name.as_str()).line_start(document.lines_before + 1);
+    let snippet = snippet.annotation(AnnotationKind::Primary.span(span.clone().unwrap_or(0..0)).label(label));
+    let mut group: Group = match span {
+        Some(_) => title.element(snippet),
+        None => title.element(annotate_snippets::Origin::path(document.source.name.as_str())).element(Level::NOTE.message(label)),
+    };
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let mut text = Renderer::styled().decor_style(DecorStyle::Ascii).render(&[group]);
+    text.push_str("\n\n");
+    text
+}
+
+/// The node that a finding is about, or the nearest one around it.
+fn place<'a>(finding: &Finding, document: &'a Node, template: Option<&Template>) -> Option<&'a Node> {
+    let mut pod = document;
+    for part in template.iter().flat_map(|template| &template.path) {
+        pod = step(pod, part)?;
+    }
+    let metadata = |section: &str, key: &str| pod.get("metadata")?.get(section)?.get(key);
+    let containers = || ["containers", "initContainers"].into_iter().filter_map(|list| pod.get("spec")?.get(list)).flat_map(Node::items);
+    let container = |name: &str| containers().find(|container| container.get("name").is_some_and(|node| node.value() == name));
+    match &finding.subject {
+        Subject::Annotation(key) => metadata("annotations", key).or_else(|| document.get("metadata")?.get("annotations")?.get(key)),
+        Subject::Container(name) => container(name.split(' ').next().unwrap_or(name))?.get("name"),
+        Subject::Field(path) => path.split('.').try_fold(pod, step),
+        Subject::Label(key) => metadata("labels", key),
+        Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod => document.get("metadata").and_then(|metadata| metadata.get("name")),
+        Subject::Variable { container: owner, name } => {
+            let mut variables = container(owner)?.get("env")?.items().iter();
+            variables.find(|variable| variable.get("name").is_some_and(|node| node.value() == name.as_str()))?.get("value")
+        }
+    }
+    .or_else(|| document.get("metadata")?.get("name"))
+}
+
+fn step<'a>(node: &'a Node, part: &str) -> Option<&'a Node> {
+    match &node.tree {
+        Tree::Sequence(items) => items.get(part.parse::<usize>().ok()?),
+        Tree::Map(_) | Tree::Scalar(_) => node.get(part),
+    }
+}
+
+/// Where a place stands in the document's text, in bytes.
+fn offset(document: &Document, place: Place) -> Option<usize> {
+    let line = document.text.split_inclusive('\n').nth(place.line.checked_sub(1)?).unwrap_or_default();
+    let before: usize = document.text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
+    let column: usize = line.chars().take(place.column.saturating_sub(1)).map(char::len_utf8).sum();
+    Some((before + column).min(document.text.len()))
+}
+
+/// The bytes of a node: of a text of several lines the part that was read, of another scalar its token, of anything else its first character.
+fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<std::ops::Range<usize>> {
+    let start = offset(document, node.place)?;
+    if let (Some(whole), Some(read)) = (node.value().as_str().filter(|text| text.contains('\n')), read.filter(|read| !read.contains('\n') && !read.is_empty()))
+        && whole.contains(read)
+        && let Some(at) = document.text[start..].find(read)
+    {
+        return Some(start + at..start + at + read.len());
+    }
+    let rest = document.text[start..].lines().next().unwrap_or_default();
+    let length = match (&node.tree, rest.chars().next()) {
+        (Tree::Scalar(_), Some(quote @ ('"' | '\''))) => rest[1..].find(quote).map_or(rest.len(), |end| end + 2),
+        (Tree::Scalar(_), _) => {
+            let value = node.value();
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if rest.starts_with(&value) { value.len() } else { rest.split(" #").next().unwrap_or(rest).trim_end().len() }
+        }
+        _ => rest.chars().next().map_or(0, char::len_utf8),
+    };
+    Some(start..start + length)
+}

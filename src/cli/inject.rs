@@ -1,0 +1,179 @@
+//! `podwire inject`: manifests in, wired manifests out, by the very decision that the webhook makes.
+
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::manifest::{self, Document, Printed, Template};
+use super::opts::InjectOpts;
+use super::{Exit, diagnose, print, snapshot};
+use crate::api::annotations::{LISTEN, PREFIX};
+use crate::api::yaml::{self, Node};
+use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict, admit, copy_limits};
+
+pub(super) fn run(opts: &InjectOpts) -> Exit {
+    let sources = match manifest::read(&opts.input.filename) {
+        Ok(sources) => sources,
+        Err(error) => {
+            print::talk(&format!("error: {}\n", print::chain(&error)));
+            return Exit::Usage;
+        }
+    };
+    let mut snapshot = match snapshot::read(&opts.snapshot) {
+        Ok(snapshot) => snapshot,
+        Err(exit) => return exit,
+    };
+    let documents: Vec<Document> = sources.iter().flat_map(manifest::documents).collect();
+    let mut injection = Injection { opts, talk: String::new(), failed: false };
+    let read: Vec<Option<Node>> = documents.iter().map(|document| injection.read(document)).collect();
+    namespaces(&read, opts, &mut snapshot);
+    let printed: Vec<Printed> =
+        documents.iter().zip(&read).map(|(document, node)| injection.document(document, node.as_ref(), &snapshot)).collect();
+    print::talk(&injection.talk);
+    if injection.failed {
+        return Exit::Findings;
+    }
+    let text = if opts.diff { Ok(diff(&printed)) } else { manifest::print(&printed, opts.input.output) };
+    text.map_or_else(
+        |error| {
+            print::talk(&format!("error: {error}\n"));
+            Exit::Internal
+        },
+        |text| print::data(&text),
+    )
+}
+
+/// Namespaces of the documents count as if they were applied; those that are only named are there without labels.
+fn namespaces(documents: &[Option<Node>], opts: &InjectOpts, snapshot: &mut Snapshot) {
+    let mut named = vec![opts.namespace.clone()];
+    for value in documents.iter().flatten().map(Node::value) {
+        if value["apiVersion"] == "v1" && value["kind"] == "Namespace" {
+            // A Namespace with labels that are no text is kubectl's to refuse.
+            let _ = snapshot.take(&value);
+        }
+        named.extend(manifest::templates(&value).into_iter().filter_map(|template| template.namespace));
+    }
+    for name in named {
+        snapshot.namespaces.get_or_insert_default().entry(name).or_default();
+    }
+}
+
+struct Injection<'a> {
+    opts: &'a InjectOpts,
+    /// What will be said on stderr.
+    talk: String,
+    failed: bool,
+}
+
+impl Injection<'_> {
+    fn read(&mut self, document: &Document) -> Option<Node> {
+        if document.is_empty() {
+            return None;
+        }
+        document.read().map_err(|error| self.fail(&diagnose::unreadable(&error, document))).ok()
+    }
+
+    fn fail(&mut self, text: &str) {
+        self.failed = true;
+        self.talk.push_str(text);
+    }
+
+    fn document<'d>(&mut self, document: &'d Document<'d>, node: Option<&Node>, snapshot: &Snapshot) -> Printed<'d> {
+        let Some(node) = node else { return Printed::Copied(document) };
+        let original = node.value();
+        let mut value = original.clone();
+        for template in manifest::templates(&original) {
+            self.misplaced(document, node, &template);
+            self.template(document, node, &template, &mut value, snapshot);
+        }
+        if value == original { Printed::Copied(document) } else { Printed::Changed(document, value) }
+    }
+
+    /// Annotations on the workload instead of its template: the pods do not carry them.
+    fn misplaced(&mut self, document: &Document, node: &Node, template: &Template) {
+        for key in template.workload_annotations.iter().filter(|key| key.starts_with(PREFIX) && *key != LISTEN) {
+            let finding = Finding::new(Code::AnnotationOnWorkload, Subject::Annotation(key.clone()), "pods do not carry it");
+            let finding = finding.help("annotate the pod template: spec.template.metadata.annotations");
+            self.talk.push_str(&diagnose::render(&finding, document, Some(node), None));
+        }
+    }
+
+    fn template(&mut self, document: &Document, node: &Node, template: &Template, value: &mut Value, snapshot: &Snapshot) {
+        let namespace = template.namespace.as_deref().unwrap_or(&self.opts.namespace);
+        let Some(target) = template.of(value) else { return };
+        // What the API server does before the webhook is asked.
+        let mut defaulted = target.clone();
+        let copied = copy_limits(&mut defaulted);
+        let request = match PodRequest::from_template(namespace, template.owner.clone(), &defaulted) {
+            Ok(request) => request,
+            Err(error) => {
+                let finding = Finding::new(Code::UnreadablePod, Subject::Pod, error.to_string());
+                return self.fail(&diagnose::render(&finding, document, Some(node), Some(template)));
+            }
+        };
+        let verdict = admit(&request, snapshot);
+        self.report(template, namespace, &verdict);
+        for finding in &verdict.findings {
+            self.talk.push_str(&diagnose::render(finding, document, Some(node), Some(template)));
+        }
+        match &verdict.decision {
+            Decision::Denied => self.failed = true,
+            Decision::Untouched(_) | Decision::Unwired => {}
+            Decision::Wired(patch) if patch.0.is_empty() => {}
+            Decision::Wired(patch) => match json_patch::patch(&mut defaulted, patch) {
+                Ok(()) => {
+                    copied.withdraw(&mut defaulted);
+                    *target = defaulted;
+                }
+                Err(error) => {
+                    let finding = Finding::new(Code::InternalFailure, Subject::Pod, error.to_string());
+                    self.fail(&diagnose::render(&finding, document, Some(node), Some(template)));
+                }
+            },
+        }
+    }
+
+    /// A few lines a pod: what was decided, what was added, and why.
+    fn report(&mut self, template: &Template, namespace: &str, verdict: &Verdict) {
+        if self.opts.quiet || matches!(verdict.decision, Decision::Untouched(_)) {
+            return;
+        }
+        let outcome = match &verdict.decision {
+            Decision::Wired(patch) if patch.0.is_empty() => "wired already",
+            _ => verdict.word(),
+        };
+        let style = verdict.style.map_or("", |style| style.word());
+        self.talk.push_str(&format!("{} in {namespace}: {outcome}, {style}\n", template.title));
+        if matches!(verdict.decision, Decision::Wired(_)) {
+            verdict.changes.iter().for_each(|change| self.talk.push_str(&format!("  + {change}\n")));
+            let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
+            self.talk.push_str(&format!("  because {}\n", reasons.join("; ")));
+        }
+    }
+}
+
+/// What changes, document by document, in the form in which it would be printed.
+fn diff(printed: &[Printed]) -> String {
+    let mut text = String::new();
+    for change in printed {
+        let Printed::Changed(document, value) = change else { continue };
+        let before = document.read().ok().and_then(|node| yaml::write(&node.value()).ok()).unwrap_or_default();
+        let after = yaml::write(value).unwrap_or_default();
+        let name = format!("{}:{}", document.source.name, document.lines_before + 1);
+        text.push_str(&TextDiff::from_lines(&before, &after).unified_diff().header(&name, &format!("{name} wired")).to_string());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::manifest::{self, Source};
+
+    #[test]
+    fn documents_are_cut_where_kubectl_cuts_and_lose_no_byte() {
+        let text = "# head\n---\na: 1\n--- # next\nb: |\n  ---\n  text\n---\n---\nc: 3";
+        let source = Source { name: "x".to_owned(), text: text.to_owned() };
+        let documents = manifest::documents(&source);
+        assert_eq!(documents.iter().map(|document| format!("{}{}", document.separator, document.text)).collect::<String>(), text);
+        assert_eq!(documents.iter().map(|document| document.lines_before).collect::<Vec<_>>(), [0, 2, 4, 8, 9]);
+    }
+}

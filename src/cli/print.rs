@@ -1,0 +1,35 @@
+//! stdout is data, stderr is talk.
+
+use std::io::{ErrorKind, Write};
+
+use super::Exit;
+
+/// Writes data to stdout. A reader that has seen enough is no failure.
+pub(super) fn data(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Clean,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Clean,
+        Err(error) => {
+            talk(&format!("error: failed to write to stdout: {error}\n"));
+            Exit::Usage
+        }
+    }
+}
+
+/// Writes to stderr, with colours where they are wanted. There is nobody to tell when that fails.
+pub(super) fn talk(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// An error with the chain of its causes, one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
