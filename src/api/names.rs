@@ -36,7 +36,7 @@ macro_rules! name {
 name!(
     /// Identity and consumer group of an application. At most 58 characters, since Dapr makes a Service `<app-id>-dapr` of it.
     AppId,
-    "a DNS-1123 label of at most 58 characters (a-z, 0-9 and -, a letter or digit at both ends)",
+    "a DNS-1123 label (a-z, 0-9, -) of at most 58 characters",
     |text| is_label(text, 58)
 );
 

@@ -66,11 +66,33 @@ pub struct SidecarPolicy {
     /// Images that a sidecar may have: patterns with `*`. Left out, any image that the policy or the installation names.
     pub allowed_images: Option<Vec<String>>,
     /// When the image is pulled. Built in: `IfNotPresent`.
-    pub image_pull_policy: Option<String>,
+    pub image_pull_policy: Option<PullPolicy>,
     /// Whether a pod that says nothing but `dapr.io/enabled: "true"` is wired. Only where Dapr's own injector is off.
     pub adopt_dapr_annotations: bool,
     /// `dapr.io/` annotations that applications may set beside those that are always open, by name without the prefix: `sidecar-image`.
     pub allowed_overrides: Vec<String>,
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum PullPolicy {
+    /// At every start of the container.
+    Always,
+    /// Where the node does not hold it.
+    IfNotPresent,
+    /// By others, beforehand.
+    Never,
+}
+
+impl PullPolicy {
+    /// The word that Kubernetes reads.
+    pub fn word(self) -> &'static str {
+        match self {
+            PullPolicy::Always => "Always",
+            PullPolicy::IfNotPresent => "IfNotPresent",
+            PullPolicy::Never => "Never",
+        }
+    }
 }
 
 /// Where the sidecar stands in the pod.

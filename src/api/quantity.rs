@@ -6,13 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Billionths in one.
 const NANO: i128 = 1_000_000_000;
-/// The largest quantity, 2^63-1: Kubernetes caps there.
-const MAX: i128 = (i64::MAX as i128) * NANO;
+/// The largest quantity with a binary suffix, 2^63-1: Kubernetes cuts there.
+const BINARY_MAX: i128 = (i64::MAX as i128) * NANO;
 
 /// An amount of CPU, memory or another resource.
 ///
-/// The value is kept in billionths, the finest unit that Kubernetes knows; what is finer is rounded up, what is greater than 2^63-1 is cut, as
-/// Kubernetes does. It is written in the family of suffixes in which it was read. Two quantities are equal where their values are: `0.1` and `100m`.
+/// The value is kept in billionths, the finest unit that Kubernetes knows; what is finer is rounded up, and with a binary suffix what is greater than
+/// 2^63-1 is cut, as Kubernetes does. It is exact up to 10^29, beyond which all quantities are one. It is written in the family of suffixes in which it
+/// was read. Two quantities are equal where their values are: `0.1` and `100m`.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantity {
     nanos: i128,
@@ -64,13 +65,14 @@ impl Quantity {
         let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
+        // Kubernetes reads a number without digits as nothing: `.` and `Mi` are zero.
+        if fraction.contains('.') || text.is_empty() {
             return Err(NotAQuantity);
         }
         let (family, doublings, shift) = scale(suffix)?;
         let mut decimal = Digits::new(whole, fraction);
         (0..doublings).for_each(|_| decimal.double());
-        let nanos = decimal.nanos(shift);
+        let nanos = decimal.nanos(shift).min(if family == Family::Binary { BINARY_MAX } else { i128::MAX });
         // A binary amount below one has no binary form: Kubernetes writes it with a decimal suffix from then on.
         let family = if family == Family::Binary && nanos > 0 && nanos < NANO { Family::Decimal } else { family };
         Ok(Quantity { nanos: if negative { -nanos } else { nanos }, family })
@@ -98,7 +100,7 @@ impl std::ops::Add for Quantity {
     /// The sum, in the family of the left side (of the right one where the left is nothing).
     fn add(self, other: Quantity) -> Quantity {
         let family = if self.nanos == 0 { other.family } else { self.family };
-        Quantity { nanos: (self.nanos + other.nanos).clamp(-MAX, MAX), family }
+        Quantity { nanos: self.nanos.saturating_add(other.nanos), family }
     }
 }
 
@@ -134,10 +136,11 @@ impl Ord for Quantity {
 /// Kubernetes' canonical form: no fraction, the greatest suffix.
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let small = self.nanos.abs() < 1024 * NANO;
+        // What is small or broken has no binary form that says it exactly.
+        let whole = self.nanos.unsigned_abs() >= 1024 * NANO as u128 && self.nanos % NANO == 0;
         match self.family {
-            Family::Binary if !small => {
-                let mut value = round_up(self.nanos, NANO);
+            Family::Binary if whole => {
+                let mut value = self.nanos / NANO;
                 let mut power = 0;
                 while value % 1024 == 0 && power < 60 {
                     value /= 1024;
@@ -241,16 +244,16 @@ impl Digits {
         }
     }
 
-    /// The number, shifted by so many places, in billionths: rounded up, cut at the greatest quantity.
+    /// The number, shifted by so many places, in billionths: rounded up, and the greatest of all where it has no place.
     fn nanos(&self, shift: i64) -> i128 {
         let leading = self.digits.iter().take_while(|digit| **digit == 0).count();
         if leading == self.digits.len() {
             return 0;
         }
         let whole = self.point.saturating_add(shift).saturating_add(9);
-        // why 29: the greatest quantity has 19 + 9 digits in billionths.
-        if whole.saturating_sub(leading as i64) > 29 {
-            return MAX;
+        // why 38: so many digits always fit.
+        if whole.saturating_sub(leading as i64) > 38 {
+            return i128::MAX;
         }
         let taken = usize::try_from(whole).unwrap_or(0);
         let mut value: i128 = 0;
@@ -258,7 +261,7 @@ impl Digits {
             value = value * 10 + i128::from(self.digits.get(place).copied().unwrap_or(0));
         }
         let rest = self.digits.iter().skip(taken).any(|digit| *digit != 0);
-        (value + i128::from(rest)).min(MAX)
+        value + i128::from(rest)
     }
 }
 
@@ -300,18 +303,20 @@ mod tests {
             ("0.1n", "1n"),
             ("1.0000000001", "1000000001n"),
             ("9223372036854775807", "9223372036854775807"),
-            ("9223372036854775808", "9223372036854775807"),
-            ("1e100", "9223372036854775807"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("1e20", "100e18"),
+            (".", "0"),
+            ("Mi", "0"),
             ("8Ei", "9223372036854775807"),
             ("1Ei", "1Ei"),
             ("100Mi", "100Mi"),
             ("1025.5Ki", "1050112"),
-            ("1.0001Ki", "1025"),
+            ("1.0001Ki", "1024102400u"),
             ("007", "7"),
             ("1e+3", "1e3"),
         ];
         good.into_iter().for_each(|(read, written)| check(read, Some(written)));
-        let bad = ["", ".", "1.2.3", "1K", "1 Gi", "Mi", "1ki", "1e", "1e3Mi", "0x10", "--1", "1_000", "ten", "1MiB", "1e1.5", "1E+"];
+        let bad = ["", "1.2.3", "1K", "1 Gi", "1ki", "1e", "1e3Mi", "0x10", "--1", "1_000", "ten", "1MiB", "1e1.5", "1E+"];
         bad.into_iter().for_each(|read| check(read, None));
     }
 

@@ -81,7 +81,8 @@ fn offset(document: &Document, place: Place) -> Option<usize> {
 /// The bytes of a node: of a text of several lines the part that was read, of another scalar its token, of anything else its first character.
 fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<std::ops::Range<usize>> {
     let start = offset(document, node.place)?;
-    if let (Some(whole), Some(read)) = (node.value().as_str().filter(|text| text.contains('\n')), read.filter(|read| !read.contains('\n') && !read.is_empty()))
+    if let (Some(whole), Some(read)) =
+        (node.value().as_str().filter(|text| text.contains('\n')), read.filter(|read| !read.contains('\n') && !read.is_empty()))
         && whole.contains(read)
         && let Some(at) = document.text[start..].find(read)
     {

@@ -82,8 +82,9 @@ impl Verdict {
 
     /// Whether the same request may be answered otherwise a moment later.
     pub fn retryable(&self) -> bool {
-        let passing = [Code::DeadlinePassed, Code::NamespaceNotKnown, Code::Overloaded];
-        matches!(self.decision, Decision::Denied) && self.findings.iter().any(|finding| passing.contains(&finding.code))
+        let passing = [Code::DeadlinePassed, Code::NamespaceNotKnown, Code::Overloaded, Code::SnapshotNotLoaded];
+        let mut reasons = self.findings.iter().filter(|finding| finding.prevents());
+        matches!(self.decision, Decision::Denied) && reasons.all(|finding| passing.contains(&finding.code))
     }
 
     /// The word of the decision, for logs, metrics and audit annotations.
@@ -114,13 +115,14 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         return Verdict::of(Decision::Untouched(why));
     }
     if !snapshot.holds(&request.namespace) {
-        let finding = Finding::new(Code::NamespaceNotKnown, Subject::Pod, "its namespace has not reached podwire yet").help("try again");
-        return Verdict::refuse(finding.read(&request.namespace));
+        let allowed = format!("namespace {} has not reached podwire yet", request.namespace);
+        return Verdict::refuse(Finding::new(Code::NamespaceNotKnown, Subject::Pod, allowed).help("try again"));
     }
     let mut findings = Vec::new();
     let governing = Governing::of(&request.namespace, snapshot);
     let intent = match intent::read(request, snapshot, &governing, &mut findings) {
         Ask::Wire(intent) => intent,
+        Ask::Nothing => return Verdict::of(Decision::Untouched(Untouched::NotAsked)),
         Ask::OptOut => return Verdict { findings, ..Verdict::of(Decision::Untouched(Untouched::OptedOut)) },
     };
     let found = inject::Found::of(request);

@@ -28,6 +28,7 @@ pub(crate) fn check(request: &PodRequest, patch: &Patch) -> Result<(), Broken> {
             law(&after)?;
         }
     }
+    application_requests(&after)?;
     sidecar_is_restricted(&request.pod, &after)
 }
 
@@ -111,11 +112,26 @@ fn is_guaranteed(pod: &Value) -> Result<(), Broken> {
         let of = |section| quantity(&container["resources"], section, resource);
         of("limits").is_some() && of("limits") == of("requests")
     };
+    let own = &pod["spec"]["resources"];
+    if ["cpu", "memory"].iter().any(|resource| own["limits"].get(*resource).or(own["requests"].get(*resource)).is_some()) {
+        return Err("the pod states its own resources".to_owned());
+    }
     let burstable = containers(pod).find(|container| !(equal(container, "cpu") && equal(container, "memory")));
     match burstable {
         Some(container) => Err(format!("{} is not Guaranteed", container["name"])),
         None => Ok(()),
     }
+}
+
+/// One container at least is the application, and requests CPU and memory where the pod does not state them for all.
+fn application_requests(pod: &Value) -> Result<(), Broken> {
+    let states = |resource: &str| ["limits", "requests"].iter().any(|section| pod["spec"]["resources"][section].get(resource).is_some());
+    let asks = |container: &Value| {
+        ["cpu", "memory"].iter().all(|resource| states(resource) || quantity(&container["resources"], "requests", resource).is_some())
+    };
+    let mut applications =
+        pod["spec"]["containers"].as_array().into_iter().flatten().filter(|container| container["name"] != "daprd").peekable();
+    if applications.peek().is_none() || applications.any(asks) { Ok(()) } else { Err("no application requests CPU and memory".to_owned()) }
 }
 
 /// A container that was added requests CPU and memory, stays off the node's network and meets Pod Security `restricted`.

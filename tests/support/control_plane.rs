@@ -124,7 +124,7 @@ impl ControlPlane {
                 // Somebody took a port between our look at it and the start.
                 Err(Error::Program(.., log)) if retries > 0 && log.contains(TAKEN) => retries -= 1,
                 Err(error) => {
-                    plane.keep();
+                    plane.keep_on_failure();
                     return Err(error);
                 }
             }
@@ -190,6 +190,12 @@ impl ControlPlane {
         self.processes.iter().map(|process| (process.name, process.log.clone())).chain([audit]).collect()
     }
 
+    /// Leaves the temporary folder behind for whoever looks for a cause.
+    pub(crate) fn keep_on_failure(&self) {
+        let pipe = self.janitor.as_ref().and_then(|janitor| janitor.stdin.as_ref());
+        let _ = pipe.map(|mut pipe| pipe.write_all(b"keep\n"));
+    }
+
     /// Stops everything and waits for the end.
     pub(crate) fn stop(self) {
         drop(self);
@@ -247,17 +253,10 @@ impl ControlPlane {
     }
 
     fn spawn(&mut self, name: &'static str, of: &Path, with: &str, more: &[String]) -> Result<()> {
-        let log = self.dir.join(name).with_extension("log");
         let with = self.fill(with);
-        let flags = with.lines().filter(|line| !line.starts_with('#'));
-        let mut command = watching(include_str!("../tools/control-plane/supervise.sh"));
-        command.arg(of).args(flags).args(more);
-        let mut start = || {
-            let output = File::create(&log)?;
-            command.stderr(output.try_clone()?).stdout(output).spawn()
-        };
-        let child = start().map_err(failed(name))?;
-        self.processes.insert(0, Process { name, log, child });
+        let flags = with.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).chain(more.iter().cloned());
+        let process = Process::start(name, of, flags, self.dir.join(name).with_extension("log"))?;
+        self.processes.insert(0, process);
         Ok(())
     }
 
@@ -288,12 +287,6 @@ impl ControlPlane {
         fs::write(&path, text).map_err(failed(path.display()))?;
         Ok(path)
     }
-
-    /// Leaves a temporary folder for whoever looks for a cause.
-    fn keep(&mut self) {
-        let pipe = self.janitor.as_mut().and_then(|janitor| janitor.stdin.as_mut());
-        let _ = pipe.map(|pipe| pipe.write_all(b"keep\n"));
-    }
 }
 
 impl Drop for ControlPlane {
@@ -306,14 +299,27 @@ impl Drop for ControlPlane {
 
 /// A program under its supervisor. Dropping it ends it.
 #[derive(Debug)]
-struct Process {
+pub(crate) struct Process {
     name: &'static str,
     log: PathBuf,
     child: Child,
 }
 
 impl Process {
-    fn error(&self, problem: String) -> Error {
+    /// Starts a program whose output goes to `log`, after what is there already.
+    pub(crate) fn start(name: &'static str, program: &Path, arguments: impl IntoIterator<Item = String>, log: PathBuf) -> Result<Self> {
+        let mut command = watching(include_str!("../tools/control-plane/supervise.sh"));
+        command.arg(program).args(arguments);
+        let mut start = || {
+            let output = File::options().create(true).append(true).open(&log)?;
+            command.stderr(output.try_clone()?).stdout(output).spawn()
+        };
+        let child = start().map_err(failed(name))?;
+        Ok(Process { name, log, child })
+    }
+
+    /// An error that says what is wrong and how the log ends.
+    pub(crate) fn error(&self, problem: String) -> Error {
         let text = String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned();
         let lines: Vec<_> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(20)..].join("\n");

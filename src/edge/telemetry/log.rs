@@ -23,7 +23,9 @@ pub enum LogFormat {
 /// # Errors
 /// [`TelemetryError`] where the filter cannot be read, or where the process has a log already.
 pub fn log(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    // kube logs every failed try itself; `edge::watch` tells each failure once. What `filter` says of them wins.
+    let directives = format!("kube_client=off,kube_runtime=off,{filter}");
+    let filter = EnvFilter::try_new(directives).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = match format {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::FutureExt;
-use futures::stream::{Stream, StreamExt};
+use futures::stream::StreamExt;
 use kube::Client;
 use kube::runtime::watcher::{DefaultBackoff, Event};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::reducer::Reducer;
@@ -18,10 +18,8 @@ use crate::engine::Settings;
 
 /// How long the API server may take to answer for the first time.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
-/// The shortest time between two snapshots: with thousands of namespaces a snapshot costs milliseconds.
+/// The shortest time between two snapshots; what happens meanwhile goes into one. With thousands of namespaces a copy costs milliseconds, and at most a fifth of a core goes into copies.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The most that is done before the next snapshot.
-const BATCH: usize = 4096;
 
 /// Why no snapshot is kept.
 #[derive(Debug, thiserror::Error)]
@@ -50,40 +48,35 @@ pub async fn keep(client: Client, settings: Settings) -> Result<(Arc<Snapshots>,
 
 async fn run(mut reducer: Reducer, mut watches: Watches, snapshots: &Snapshots) {
     let mut troubles = Troubles::default();
+    let mut earliest = Instant::now();
     loop {
-        for (source, said) in batch(watches.all()).await {
-            match said {
-                Ok(heard) => {
-                    if !matches!(heard, Heard::Event(Event::Init)) {
-                        troubles.end(source);
-                    }
-                    if let Some(order) = reducer.hear(source, heard) {
-                        watches.obey(order);
-                        troubles.end(order.source());
-                    }
-                }
-                Err(Failure::Unserved) => reducer.unserved(source),
-                Err(Failure::Expired) => debug!(watch = %source, "what was missed is too old, everything is listed again"),
-                Err(Failure::Other(why)) => troubles.begin(source, why),
+        tokio::select! {
+            biased;
+            () = sleep_until(earliest), if reducer.changed() => {
+                let begun = Instant::now();
+                snapshots.publish(reducer.snapshot(), reducer.missing());
+                earliest = Instant::now() + PAUSE.max(begun.elapsed() * 4);
             }
-        }
-        if let Some(snapshot) = reducer.changed() {
-            snapshots.publish(snapshot, reducer.missing());
-            tokio::time::sleep(PAUSE).await;
+            Some((source, said)) = watches.all().next() => {
+                let unanswered = matches!(said, Ok(Heard::Event(Event::Init)) | Err(Failure::Other(_)));
+                if !unanswered && troubles.end(source) {
+                    watches.hurry();
+                }
+                match said {
+                    Ok(heard) => {
+                        if let Some(order) = reducer.hear(source, heard) {
+                            watches.obey(order);
+                            troubles.end(order.source());
+                        }
+                    }
+                    Err(Failure::Unserved) => reducer.unserved(source),
+                    Err(Failure::Expired) => debug!(watch = %source, "what was missed is too old, everything is listed again"),
+                    Err(Failure::Other(why)) => drop(troubles.begin(source, why)),
+                }
+            }
+            else => return,
         }
     }
-}
-
-/// What is there, as soon as there is something; nothing at the end.
-pub(super) async fn batch<S: Stream + Unpin>(updates: &mut S) -> Vec<S::Item> {
-    let Some(first) = updates.next().await else { return Vec::new() };
-    let mut batch = vec![first];
-    while batch.len() < BATCH
-        && let Some(Some(update)) = updates.next().now_or_never()
-    {
-        batch.push(update);
-    }
-    batch
 }
 
 async fn first_version(client: &Client) -> Result<Option<(u32, u32)>, WatchError> {
@@ -95,9 +88,9 @@ async fn first_version(client: &Client) -> Result<Option<(u32, u32)>, WatchError
                 Ok(version) => return version,
                 Err(error) => last = Some(Box::new(error)),
             }
-            tokio::time::sleep(backoff.next().unwrap_or(PAUSE)).await;
+            sleep(backoff.next().unwrap_or(PAUSE)).await;
         }
     };
-    let answer = tokio::time::timeout(FIRST_ANSWER, answered).await;
+    let answer = timeout(FIRST_ANSWER, answered).await;
     answer.map_err(|_| WatchError::NoAnswer(last))
 }

@@ -6,7 +6,7 @@
 //!             each)       a value)     swapped)
 //! ```
 //!
-//! One door: [`keep`]. What it returns is read through [`Snapshots`].
+//! One door: [`keep()`]. What it returns is read through [`Snapshots`]. Kinds that need not be installed are watched while their definition exists.
 
 mod keep;
 mod kinds;

@@ -70,14 +70,15 @@ impl Reducer {
         self.progress.iter().filter(|(_, progress)| !progress.settled).map(|(part, _)| part.kind().to_string()).collect()
     }
 
-    /// A copy of the snapshot.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        self.master.clone()
+    /// Whether the snapshot is another one than at the last copy.
+    pub(super) fn changed(&self) -> bool {
+        self.dirty
     }
 
-    /// A copy of the snapshot, if it is another one than at the last call.
-    pub(super) fn changed(&mut self) -> Option<Snapshot> {
-        std::mem::take(&mut self.dirty).then(|| self.snapshot())
+    /// A copy of the snapshot.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        self.dirty = false;
+        self.master.clone()
     }
 
     /// Takes in what a watch says.
@@ -193,7 +194,7 @@ impl Reducer {
             Err(error @ NotTaken::Unreadable { .. }) => {
                 let why = error.to_string();
                 if self.unreadable.get(&key) != Some(&why) {
-                    warn!(namespace = key.1, name = key.2, %error, "an object is passed over, its last readable version stays");
+                    warn!(namespace = key.1, name = key.2, %error, "an object is passed over; its last readable version stays, if there was one");
                     self.unreadable.insert(key, why);
                 }
             }

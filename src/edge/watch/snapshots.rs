@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::Snapshot;
 
-/// The newest snapshot of the cluster, shared by everybody who reads it and replaced by [`keep`](super::keep).
+/// The newest snapshot of the cluster, shared by everybody who reads it and replaced by [`keep`](super::keep()).
 #[derive(Debug)]
 pub struct Snapshots {
     current: ArcSwap<Snapshot>,
@@ -60,8 +60,9 @@ impl Snapshots {
         self.missing.load().to_vec()
     }
 
-    /// The time since the API server was last heard by the watch that heard it longest ago: an object, a bookmark (about one a minute) or the beginning of an answer.
-    /// Watches of kinds that are not installed do not count.
+    /// The time since the API server was last heard by the watch that heard it longest ago: an object, a bookmark, or the beginning of an answer.
+    ///
+    /// Every watch begins anew after two minutes, so more than about 125 s means that the server is out of reach. Watches of kinds that are not installed do not count.
     pub fn age(&self) -> Duration {
         self.pulses.iter().filter_map(|pulse| pulse.age()).max().unwrap_or_default()
     }

@@ -13,6 +13,7 @@ use kube::runtime::watcher::{self, Config, DefaultBackoff, Event};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 use super::kinds::{Kind, Part, Reading, definitions};
 use super::snapshots::Pulse;
@@ -20,6 +21,8 @@ use super::trouble::told;
 
 /// Seconds after which the server ends a watch, which then goes on where it was. A connection that died in silence is noticed five seconds later.
 const WATCH_SECONDS: u32 = 120;
+/// The part of kube's pauses after errors that is waited: 0.1 s at first, 8 s at last. Its own grow to a minute, and what podwire has not seen cannot be admitted.
+pub(super) const PATIENCE: u32 = 8;
 /// How often the API server's version is read.
 const VERSION_EVERY: Duration = Duration::from_secs(300);
 
@@ -55,11 +58,14 @@ pub(super) enum Failure {
     Other(String),
 }
 
-/// The stream of a source. It never ends.
-pub(super) fn of(source: Source, client: Client, dapr_namespace: &str) -> BoxStream<'static, Said> {
+/// The stream of a source. It never ends. A pause after an error ends early when `hurry` is notified.
+pub(super) fn of(source: Source, client: Client, dapr_namespace: &str, hurry: Arc<Notify>) -> BoxStream<'static, Said> {
     match source {
-        Source::Objects(part) => objects(client, part.kind(), dapr_namespace),
-        Source::Definition(part) => definition(client, &part.kind().definition().unwrap_or_default()),
+        Source::Objects(part) => patient(objects(client, part.kind(), dapr_namespace), DefaultBackoff::default(), hurry).boxed(),
+        Source::Definition(part) => {
+            let name = part.kind().definition().unwrap_or_default();
+            patient(definition(client, &name), DefaultBackoff::default(), hurry).boxed()
+        }
         Source::Version => stream::unfold(client, |client| async move {
             tokio::time::sleep(VERSION_EVERY).await;
             let version = version(&client).await.map(Heard::Version).map_err(|error| Failure::Other(told(&error)));
@@ -105,20 +111,19 @@ fn watch<K>(api: Api<K>, config: Config, resource: ApiResource) -> BoxStream<'st
 where
     K: Clone + DeserializeOwned + std::fmt::Debug + Lean + Resource + Send + 'static,
 {
-    let events =
-        watcher::watcher(api, config).map(move |event| event.map(|event| Heard::Event(lean(event, &resource))).map_err(Failure::from));
-    patient(events.boxed(), DefaultBackoff::default()).boxed()
+    let plain = move |event| Heard::Event(lean(event, &resource));
+    watcher::watcher(api, config).map(move |event| event.map(&plain).map_err(Failure::from)).boxed()
 }
 
 /// Waits longer after every error in a row. `Init` is said before the server is asked, so it is no sign of success.
-pub(super) fn patient<S, B>(events: S, backoff: B) -> impl Stream<Item = Said> + Send
+pub(super) fn patient<S, B>(events: S, backoff: B, hurry: Arc<Notify>) -> impl Stream<Item = Said> + Send
 where
     S: Stream<Item = Said> + Send + Unpin,
     B: Backoff,
 {
-    stream::unfold((events, backoff, None::<Duration>), |(mut events, mut backoff, pause)| async move {
+    stream::unfold((events, backoff, hurry, None::<Duration>), |(mut events, mut backoff, hurry, pause)| async move {
         if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
+            let _either = tokio::time::timeout(pause, hurry.notified()).await;
         }
         let said = events.next().await?;
         let pause = match &said {
@@ -127,9 +132,9 @@ where
                 backoff.reset();
                 None
             }
-            Err(_) => backoff.next(),
+            Err(_) => backoff.next().map(|pause| pause / PATIENCE),
         };
-        Some((said, (events, backoff, pause)))
+        Some((said, (events, backoff, hurry, pause)))
     })
 }
 
@@ -141,10 +146,11 @@ impl From<watcher::Error> for Failure {
             WatchFailed(kube::Error::Api(status)) | WatchError(status) => Some(status),
             InitialListFailed(_) | WatchStartFailed(_) | WatchFailed(_) | NoResourceVersion => None,
         };
-        match status.map(|status| status.code) {
-            Some(404) => Failure::Unserved,
-            Some(410) => Failure::Expired,
-            _ => Failure::Other(told(&error)),
+        match status {
+            Some(status) if status.code == 404 => Failure::Unserved,
+            Some(status) if status.code == 410 => Failure::Expired,
+            Some(status) => Failure::Other(format!("{} ({})", status.message, status.code)),
+            None => Failure::Other(told(&error)),
         }
     }
 }
@@ -215,7 +221,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::Objects(part) => write!(f, "{}", part.kind()),
-            Source::Definition(part) => write!(f, "the definition of {}", part.kind()),
+            Source::Definition(part) => write!(f, "the definition of {}", part.kind().definition().unwrap_or_default()),
             Source::Version => write!(f, "the version"),
         }
     }

@@ -1,11 +1,16 @@
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{Request, Response};
 use futures::stream::{self, StreamExt};
+use kube::Client;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 
 use super::kinds::{KINDS, Part, Reading};
@@ -14,7 +19,7 @@ use super::snapshots::{Pulse, Snapshots};
 use super::streams::{Failure, Heard, Source, number, patient};
 use super::trouble::Troubles;
 use super::{keep, streams};
-use crate::engine::{Settings, Snapshot, Style};
+use crate::engine::{Settings, Snapshot};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(30);
@@ -30,11 +35,6 @@ fn broker(name: &str) -> Value {
 
 fn policy(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": {"name": name}, "spec": spec})
-}
-
-fn wiring(name: &str, style: &str) -> Value {
-    let metadata = json!({"name": name, "namespace": "shop"});
-    json!({"apiVersion": "podwire.io/v1alpha1", "kind": "Wiring", "metadata": metadata, "status": {"style": style}})
 }
 
 fn reducer() -> Reducer {
@@ -58,6 +58,12 @@ fn definition(reducer: &mut Reducer, part: Part, there: bool) -> Option<Order> {
     orders.last().flatten()
 }
 
+/// The snapshot, which must have changed.
+fn fresh(reducer: &mut Reducer) -> Snapshot {
+    assert!(reducer.changed());
+    reducer.snapshot()
+}
+
 fn names(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.namespaces.iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
@@ -70,12 +76,12 @@ fn brokers(snapshot: &Snapshot) -> Option<Vec<&str>> {
 fn a_list_is_seen_when_it_is_complete_and_drops_what_vanished() {
     let mut reducer = reducer();
     hear(&mut reducer, Part::Namespaces, list([namespace("old", "broker"), namespace("shop", "broker")]));
-    assert_eq!(names(&reducer.changed().unwrap()), ["old", "shop"]);
+    assert_eq!(names(&fresh(&mut reducer)), ["old", "shop"]);
 
     hear(&mut reducer, Part::Namespaces, [Event::Init, Event::InitApply(namespace("shop", "sidecar"))]);
-    assert!(reducer.changed().is_none());
+    assert!(!reducer.changed());
     hear(&mut reducer, Part::Namespaces, [Event::InitApply(namespace("young", "sidecar")), Event::InitDone]);
-    let snapshot = reducer.changed().unwrap();
+    let snapshot = fresh(&mut reducer);
     assert_eq!(names(&snapshot), ["shop", "young"]);
     assert_eq!(snapshot.namespaces.unwrap()["shop"].labels["podwire.io/style"], "sidecar");
 }
@@ -85,7 +91,7 @@ fn a_list_that_broke_off_leaves_nothing_behind() {
     let mut reducer = reducer();
     hear(&mut reducer, Part::Namespaces, [Event::Init, Event::InitApply(namespace("gone", "broker"))]);
     hear(&mut reducer, Part::Namespaces, list([namespace("shop", "broker")]));
-    assert_eq!(names(&reducer.changed().unwrap()), ["shop"]);
+    assert_eq!(names(&fresh(&mut reducer)), ["shop"]);
 }
 
 #[test]
@@ -95,9 +101,9 @@ fn after_the_list_every_event_counts_and_other_parts_stay() {
     hear(&mut reducer, Part::Brokers, list([broker("orders")]));
     hear(&mut reducer, Part::Namespaces, list([namespace("shop", "broker")]));
     hear(&mut reducer, Part::Namespaces, [Event::Apply(namespace("young", "broker")), Event::Delete(namespace("shop", "broker"))]);
-    let snapshot = reducer.changed().unwrap();
+    let snapshot = fresh(&mut reducer);
     assert_eq!((names(&snapshot), brokers(&snapshot)), (vec!["young"], Some(vec!["orders"])));
-    assert!(reducer.changed().is_none());
+    assert!(!reducer.changed());
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn a_kind_appears_and_goes() {
     let mut reducer = reducer();
     assert_eq!(brokers(&reducer.snapshot()), None);
     assert_eq!(definition(&mut reducer, Part::Brokers, false), None);
-    assert_eq!(brokers(&reducer.changed().unwrap()), Some(vec![]));
+    assert_eq!(brokers(&fresh(&mut reducer)), Some(vec![]));
 
     let source = Source::Definition(Part::Brokers);
     let applied = |reducer: &mut Reducer| reducer.hear(source, Heard::Event(Event::Apply(json!({}))));
@@ -113,15 +119,15 @@ fn a_kind_appears_and_goes() {
     // The definition is established meanwhile: the watch need not wait for its next try.
     assert_eq!(applied(&mut reducer), Some(Order::Start(Part::Brokers)));
     hear(&mut reducer, Part::Brokers, list([broker("orders")]));
-    assert_eq!(brokers(&reducer.changed().unwrap()), Some(vec!["orders"]));
+    assert_eq!(brokers(&fresh(&mut reducer)), Some(vec!["orders"]));
     assert_eq!(applied(&mut reducer), None);
     assert_eq!(definition(&mut reducer, Part::Brokers, true), None);
 
     assert_eq!(reducer.hear(source, Heard::Event(Event::Delete(json!({})))), Some(Order::Stop(Part::Brokers)));
-    assert_eq!(brokers(&reducer.changed().unwrap()), Some(vec![]));
+    assert_eq!(brokers(&fresh(&mut reducer)), Some(vec![]));
     hear(&mut reducer, Part::Brokers, [Event::Apply(broker("late"))]);
     hear(&mut reducer, Part::Brokers, list([broker("late")]));
-    assert!(reducer.changed().is_none());
+    assert!(!reducer.changed());
 }
 
 #[test]
@@ -132,9 +138,9 @@ fn a_definition_that_went_while_nobody_listened_is_gone() {
     let spec = json!({"mtls": {"enabled": false}});
     let system = json!({"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": metadata, "spec": spec});
     hear(&mut reducer, Part::Mtls, list([system]));
-    assert_eq!(reducer.changed().unwrap().dapr.mtls, Some(false));
+    assert_eq!(fresh(&mut reducer).dapr.mtls, Some(false));
     assert_eq!(definition(&mut reducer, Part::Mtls, false), Some(Order::Stop(Part::Mtls)));
-    assert_eq!(reducer.changed().unwrap().dapr.mtls, None);
+    assert_eq!(fresh(&mut reducer).dapr.mtls, None);
 }
 
 #[test]
@@ -143,10 +149,10 @@ fn a_kind_that_is_not_served_has_no_objects_but_a_late_server_takes_none_away() 
     definition(&mut reducer, Part::Brokers, true);
     assert_eq!(brokers(&reducer.snapshot()), None);
     reducer.unserved(Source::Objects(Part::Brokers));
-    assert_eq!(brokers(&reducer.changed().unwrap()), Some(vec![]));
+    assert_eq!(brokers(&fresh(&mut reducer)), Some(vec![]));
     hear(&mut reducer, Part::Brokers, list([broker("orders")]));
     reducer.unserved(Source::Objects(Part::Brokers));
-    assert_eq!(brokers(&reducer.changed().unwrap()), Some(vec!["orders"]));
+    assert_eq!(brokers(&fresh(&mut reducer)), Some(vec!["orders"]));
 }
 
 #[test]
@@ -157,12 +163,12 @@ fn of_an_unreadable_object_the_last_readable_version_stays_until_it_is_deleted()
     hear(&mut reducer, Part::Policies, list([policy("strict", json!({"priority": 7})), policy("lax", json!({}))]));
     hear(&mut reducer, Part::Policies, [Event::Apply(broken())]);
     hear(&mut reducer, Part::Policies, list([broken()]));
-    let policies = reducer.changed().unwrap().policies.unwrap();
+    let policies = fresh(&mut reducer).policies.unwrap();
     assert_eq!(policies.keys().collect::<Vec<_>>(), ["strict"]);
     assert_eq!(policies["strict"].priority, 7);
 
     hear(&mut reducer, Part::Policies, [Event::Delete(broken())]);
-    assert_eq!(reducer.changed().unwrap().policies.unwrap().len(), 0);
+    assert_eq!(fresh(&mut reducer).policies.unwrap().len(), 0);
 }
 
 #[test]
@@ -203,22 +209,13 @@ fn the_engine_takes_what_each_row_watches() {
 }
 
 #[test]
-fn an_answer_of_auto_is_kept() {
-    let mut reducer = reducer();
-    definition(&mut reducer, Part::Wirings, true);
-    hear(&mut reducer, Part::Wirings, list([wiring("orders", "broker")]));
-    let wirings = reducer.changed().unwrap().wirings.unwrap();
-    assert_eq!(wirings[&("shop".to_owned(), "orders".to_owned())], Style::Broker);
-}
-
-#[test]
 fn the_version_is_a_pair_of_numbers() {
     let mut reducer = reducer();
     assert_eq!((number("1"), number("33+"), number("")), (Some(1), Some(33), None));
     reducer.hear(Source::Version, Heard::Version(Some((1, 34))));
-    assert_eq!(reducer.changed().unwrap().server, Some((1, 34)));
+    assert_eq!(fresh(&mut reducer).server, Some((1, 34)));
     reducer.hear(Source::Version, Heard::Version(None));
-    assert!(reducer.changed().is_none());
+    assert!(!reducer.changed());
 }
 
 #[tokio::test]
@@ -262,45 +259,92 @@ async fn who_waits_in_vain_gets_the_newest() {
 
 #[tokio::test]
 async fn the_age_is_that_of_the_slowest_watch_that_runs() {
-    let pulses = [Pulse::resting(), Pulse::resting(), Pulse::resting()];
+    let pulses = [Pulse::resting(), Pulse::resting()];
     let snapshots = Snapshots::new(Snapshot::default(), Vec::new(), pulses.to_vec());
     pulses[0].beat();
     pulses[1].beat();
     tokio::time::sleep(SHORT).await;
     pulses[1].beat();
     assert!(snapshots.age() >= SHORT);
+    pulses[1].rest();
+    assert!(snapshots.age() >= SHORT);
     pulses[0].rest();
-    assert!(snapshots.age() < SHORT);
+    assert_eq!(snapshots.age(), Duration::ZERO);
+}
+
+/// An API server that has no kind but its own, and one watch that says something.
+fn server(says: mpsc::UnboundedReceiver<String>) -> Client {
+    let says = Arc::new(Mutex::new(Some(says)));
+    Client::new(
+        tower::service_fn(move |request: Request<kube::client::Body>| {
+            let uri = request.uri().clone();
+            let watch = uri.query().is_some_and(|query| query.contains("watch=true"));
+            let text = |value: Value| Body::from(value.to_string());
+            let body = match (uri.path(), watch) {
+                ("/version", _) => text(json!({"major": "1", "minor": "34+"})),
+                (path, true) => {
+                    let says = says.lock().unwrap().take_if(|_| path == "/api/v1/namespaces");
+                    let said = stream::unfold(says, |mut says| async { Some((Ok::<_, Infallible>(says.as_mut()?.recv().await?), says)) });
+                    Body::from_stream(said.chain(stream::pending()))
+                }
+                (_, false) => text(json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": []})),
+            };
+            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
+        }),
+        "default",
+    )
 }
 
 #[tokio::test]
-async fn what_is_ready_at_once_is_one_batch() {
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let mut updates = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }).boxed();
-    for number in 0..100 {
-        sender.send(number).unwrap();
+async fn what_happens_at_once_goes_into_few_snapshots() {
+    let (says, heard) = mpsc::unbounded_channel();
+    let (snapshots, kept) = keep::keep(server(heard), Settings::default()).await.unwrap();
+    assert_eq!(snapshots.missing().len(), KINDS.len());
+    let kept = tokio::spawn(kept);
+    let ready = async {
+        while !snapshots.missing().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(LONG, ready).await.unwrap();
+    assert_eq!(snapshots.current().server, Some((1, 34)));
+
+    for number in 0..1000 {
+        let mut object = namespace(&format!("many-{number}"), "broker");
+        object["metadata"]["resourceVersion"] = json!(number.to_string());
+        says.send(format!("{}\n", json!({"type": "ADDED", "object": object}))).unwrap();
     }
-    assert_eq!(keep::batch(&mut updates).await.len(), 100);
-    sender.send(100).unwrap();
-    assert_eq!(keep::batch(&mut updates).await, [100]);
-    drop(sender);
-    assert!(keep::batch(&mut updates).await.is_empty());
+    let counted = async {
+        let (mut last, mut published) = (snapshots.current(), 0);
+        while !last.holds("many-999") {
+            tokio::task::yield_now().await;
+            let next = snapshots.current();
+            published += usize::from(!Arc::ptr_eq(&last, &next));
+            last = next;
+        }
+        published
+    };
+    let published = timeout(LONG, counted).await.unwrap();
+    assert!(published < 100, "{published} snapshots");
+    assert_eq!(names(&snapshots.current()).len(), 1000);
+    kept.abort();
 }
 
-struct Counted(Arc<AtomicUsize>);
+/// A pause, and how often it was taken since the last reset.
+struct Pauses(Duration, Arc<AtomicUsize>);
 
-impl Iterator for Counted {
+impl Iterator for Pauses {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Some(Duration::from_millis(1))
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Some(self.0)
     }
 }
 
-impl Backoff for Counted {
+impl Backoff for Pauses {
     fn reset(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.1.store(0, Ordering::Relaxed);
     }
 }
 
@@ -310,23 +354,33 @@ async fn only_an_answer_ends_the_backoff() {
     let failed = || Err(Failure::Other("refused".to_owned()));
     let said = |event| Ok::<_, Failure>(Heard::Event(event));
     let round = [said(Event::Init), failed(), said(Event::Init), failed(), said(Event::Init), said(Event::InitDone)];
-    let mut said = patient(stream::iter(round), Counted(tries.clone())).boxed();
+    let mut said = patient(stream::iter(round), Pauses(Duration::from_millis(1), tries.clone()), Arc::default()).boxed();
     for expected in [0, 1, 1, 2, 2, 0] {
         assert!(said.next().await.is_some());
         assert_eq!(tries.load(Ordering::Relaxed), expected);
     }
 }
 
+#[tokio::test]
+async fn a_pause_ends_early_when_another_watch_is_answered() {
+    let hurry = Arc::new(Notify::new());
+    let round = [Err(Failure::Other("refused".to_owned())), Ok(Heard::Event(Event::InitDone))];
+    let mut said = patient(stream::iter(round), Pauses(LONG * streams::PATIENCE, Arc::default()), hurry.clone()).boxed();
+    assert!(said.next().await.is_some_and(|said| said.is_err()));
+    let mut waiting = said.next();
+    assert!(timeout(SHORT, &mut waiting).await.is_err());
+    hurry.notify_waiters();
+    assert!(timeout(LONG / 2, waiting).await.unwrap().is_some());
+}
+
 #[test]
-fn a_trouble_lasts_until_its_watch_works() {
+fn a_trouble_is_told_when_it_comes_again_and_once_for_all() {
     let mut troubles = Troubles::default();
-    let sources = [Source::Objects(Part::Namespaces), Source::Definition(Part::Brokers)];
-    for source in [sources[0], sources[1], sources[0]] {
-        troubles.begin(source, "connection refused".to_owned());
-    }
-    assert_eq!(troubles.lasting(), 2);
-    sources.into_iter().for_each(|source| troubles.end(source));
-    assert_eq!(troubles.lasting(), 0);
+    let (one, other) = (Source::Objects(Part::Namespaces), Source::Definition(Part::Brokers));
+    let told = [(one, "refused"), (other, "refused"), (one, "refused"), (other, "refused"), (one, "refused"), (one, "forbidden")]
+        .map(|(whose, why)| troubles.begin(whose, why.to_owned()));
+    assert_eq!(told, [false, false, true, false, false, false]);
+    assert_eq!([one, other, one].map(|whose| troubles.end(whose)), [true, true, false]);
 }
 
 #[test]

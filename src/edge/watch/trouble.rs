@@ -1,36 +1,43 @@
 //! What is wrong with the watches: said once, and once more when it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{debug, info, warn};
 
 use super::streams::Source;
 
-/// The troubles that last, by whose they are.
+/// The troubles that last.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<Source, String>);
+pub(super) struct Troubles {
+    /// The last reason, by whose it is.
+    lasting: BTreeMap<Source, String>,
+    /// The reasons that the log has.
+    told: BTreeSet<String>,
+}
 
 impl Troubles {
-    /// Something failed. An outage of the API server fails every watch alike, and is one line in the log.
-    pub(super) fn begin(&mut self, whose: Source, why: String) {
-        if self.0.values().any(|known| *known == why) {
-            debug!(watch = %whose, why, "still failing");
+    /// Something failed. Returns whether that was worth a line in the log: most failures end with the next try, and an outage of the API server fails every watch alike.
+    pub(super) fn begin(&mut self, whose: Source, why: String) -> bool {
+        let repeated = self.lasting.get(&whose) == Some(&why);
+        let telling = repeated && !self.told.contains(&why);
+        if telling {
+            warn!(watch = %whose, why, "a watch fails, it is tried again");
+            self.told.insert(why.clone());
         } else {
-            warn!(watch = %whose, why, "the API server is asked again and again, the snapshot ages meanwhile");
+            debug!(watch = %whose, why, "a watch fails");
         }
-        self.0.insert(whose, why);
+        self.lasting.insert(whose, why);
+        telling
     }
 
-    /// It works.
-    pub(super) fn end(&mut self, whose: Source) {
-        if self.0.remove(&whose).is_some() && self.0.is_empty() {
+    /// It works. Returns whether it did not before.
+    pub(super) fn end(&mut self, whose: Source) -> bool {
+        let ended = self.lasting.remove(&whose).is_some();
+        if ended && self.lasting.is_empty() && !self.told.is_empty() {
             info!("every watch works again");
+            self.told.clear();
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn lasting(&self) -> usize {
-        self.0.len()
+        ended
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
 use kube::Client;
+use tokio::sync::Notify;
 
 use super::kinds::KINDS;
 use super::reducer::Order;
@@ -17,6 +18,7 @@ pub(super) struct Watches {
     dapr_namespace: String,
     pulses: BTreeMap<Source, Arc<Pulse>>,
     running: BTreeMap<Source, AbortHandle>,
+    hurry: Arc<Notify>,
     all: SelectAll<BoxStream<'static, (Source, Said)>>,
 }
 
@@ -28,6 +30,7 @@ impl Watches {
             dapr_namespace: dapr_namespace.to_owned(),
             pulses: sources.map(|source| (source, Pulse::resting())).collect(),
             running: BTreeMap::new(),
+            hurry: Arc::default(),
             all: SelectAll::new(),
         }
     }
@@ -54,6 +57,11 @@ impl Watches {
         }
     }
 
+    /// Lets those that wait for their next try wait no longer: the server has answered one of them.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_waiters();
+    }
+
     /// What all of them say; it never ends once they were begun.
     pub(super) fn all(&mut self) -> &mut SelectAll<BoxStream<'static, (Source, Said)>> {
         &mut self.all
@@ -66,7 +74,7 @@ impl Watches {
             pulse.beat();
             client = streams::listening(client, pulse.clone());
         }
-        let said = streams::of(source, client, &self.dapr_namespace);
+        let said = streams::of(source, client, &self.dapr_namespace, self.hurry.clone());
         let (said, handle) = stream::abortable(said);
         self.running.insert(source, handle);
         self.all.push(said.map(move |said| (source, said)).boxed());

@@ -48,6 +48,9 @@ impl Court {
 
     /// Decides about the pod of a review; it waits for a namespace that is not known yet, and never past `deadline`.
     pub(super) async fn decide(&self, head: &Head, body: Bytes, deadline: Instant) -> Decided {
+        if !self.snapshots.missing().is_empty() {
+            return Decided::refused(not_loaded());
+        }
         let first = self.attempt(head, body.clone(), self.snapshots.current(), deadline).await;
         if !first.verdict.findings.iter().any(|finding| finding.code == Code::NamespaceNotKnown) {
             return first;
@@ -105,6 +108,10 @@ pub(super) fn late() -> Finding {
 fn failed(uid: &str) -> Finding {
     let help = format!("the webhook's log names the place, under uid {uid}");
     Finding::new(Code::InternalFailure, Subject::Pod, "the webhook failed while it decided").help(help)
+}
+
+fn not_loaded() -> Finding {
+    Finding::new(Code::SnapshotNotLoaded, Subject::Pod, "the webhook has not read the cluster yet").help("try again")
 }
 
 fn overloaded() -> Finding {

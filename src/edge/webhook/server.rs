@@ -81,7 +81,7 @@ impl Bound {
 
         let stop = async {
             shutdown.await;
-            tracing::info!(delay_ms = shutdown_delay.as_millis(), "shutting down");
+            tracing::info!(delay = ?shutdown_delay, "shutting down");
             observed.stopping.store(true, Ordering::Relaxed);
             tokio::time::sleep(shutdown_delay).await;
             handle.graceful_shutdown(Some(limits.deadline + GRACE));

@@ -287,6 +287,10 @@ catalogue! {
     ///
     /// A pod may be created a moment after its namespace. podwire waits for it, at most a second, and then refuses: try again.
     NamespaceNotKnown = "PW071" "namespace-not-known" Error;
+    /// The webhook has not read the cluster yet.
+    ///
+    /// It was started a moment ago and still lists what it must know: try again.
+    SnapshotNotLoaded = "PW072" "snapshot-not-loaded" Error;
     /// The webhook had no time left to decide.
     ///
     /// Nothing is wrong with the pod: try again.

@@ -98,7 +98,8 @@ fn missing(container: &Container, plan: &Plan, findings: &mut Vec<Finding>) -> V
                 let code = if moved { Code::PortVariableStated } else { Code::VariableDiffers };
                 let subject = Subject::Variable { container: container.name.clone(), name: variable.name.clone() };
                 let finding = Finding::new(code, subject, format!("podwire would set {:?}", variable.value));
-                findings.push(finding.read(stated.unwrap_or("set by reference")));
+                let finding = finding.read(stated.unwrap_or("set by reference"));
+                findings.push(if moved { finding.help("remove the variable") } else { finding });
             }
         }
     }

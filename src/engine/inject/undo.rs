@@ -55,6 +55,9 @@ struct Record {
     /// Parents that were made, as paths with containers by name: they go when they are empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     made: BTreeSet<String>,
+    /// Those of them that stood there as `null`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    null: BTreeSet<String>,
 }
 
 const VERSION: u32 = 1;
@@ -116,7 +119,13 @@ impl Record {
     }
 
     fn parents(&mut self, pod: &Value, paths: &[&str]) {
-        self.made.extend(paths.iter().filter(|path| at(pod, path).is_none_or(Value::is_null)).map(|path| (*path).to_owned()));
+        for path in paths {
+            match at(pod, path) {
+                None => drop(self.made.insert((*path).to_owned())),
+                Some(Value::Null) => drop((self.made.insert((*path).to_owned()), self.null.insert((*path).to_owned()))),
+                Some(_) => {}
+            }
+        }
     }
 }
 
@@ -180,7 +189,7 @@ pub fn undo(pod: &mut Value) -> Result<Undone, Finding> {
     // The longest first: a parent is empty only when its children are gone.
     let mut made: Vec<&String> = record.made.iter().collect();
     made.sort_by_key(|path| std::cmp::Reverse(path.len()));
-    made.into_iter().for_each(|path| drop_empty(pod, path));
+    made.into_iter().for_each(|path| drop_empty(pod, path, record.null.contains(path)));
     Ok(Undone::Taken)
 }
 
@@ -225,13 +234,16 @@ fn restore(pod: &mut Value, resources: &str, place: &str, was: &Option<Value>) {
     }
 }
 
-fn drop_empty(pod: &mut Value, path: &str) {
-    let empty = match find(pod, path) {
-        Some(Value::Object(members)) => members.is_empty(),
-        Some(Value::Array(items)) => items.is_empty(),
+fn drop_empty(pod: &mut Value, path: &str, was_null: bool) {
+    let Some(made) = find(pod, path) else { return };
+    let empty = match made {
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
         _ => false,
     };
-    if empty && let Some((parent, name)) = path.rsplit_once('/') {
+    if empty && was_null {
+        *made = Value::Null;
+    } else if empty && let Some((parent, name)) = path.rsplit_once('/') {
         drop_member(pod, parent, name);
     }
 }

@@ -241,7 +241,12 @@ fn variables(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in text.split(',') {
         match (part.split_once('='), pairs.last_mut()) {
-            (Some((name, value)), _) if is_name(name.trim_start()) => pairs.push((name.trim_start().to_owned(), value.to_owned())),
+            (Some((name, value)), _) if is_name(name.trim_start()) => {
+                let name = name.trim_start();
+                // The last of a name holds, and is written once.
+                pairs.retain(|(other, _)| other != name);
+                pairs.push((name.to_owned(), value.to_owned()));
+            }
             (_, Some((_, value))) => {
                 value.push(',');
                 value.push_str(part);
@@ -249,8 +254,35 @@ fn variables(text: &str) -> Result<Vec<(String, String)>, Refusal> {
             (_, None) => return Err(invalid("NAME=value,OTHER=value")),
         }
     }
+    pairs.iter_mut().for_each(|(_, value)| value.truncate(value.trim_end().len()));
     match pairs.iter().find(|(name, _)| RESERVED.contains(&name.as_str())) {
         Some((name, _)) => Err(Refusal::Security(format!("other variables than {name}, on which the sidecar's identity depends"))),
         None => Ok(pairs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ROWS, Row};
+
+    /// What docs/dapr.md says of a row.
+    fn word(row: &Row) -> &'static str {
+        match (row.open, row.read) {
+            (true, Some(_)) => "handled",
+            (true, None) => "not yet",
+            (false, Some(_)) => "needs allowedOverrides",
+            (false, None) => "needs allowedOverrides, not yet",
+        }
+    }
+
+    #[test]
+    fn the_page_says_of_each_annotation_what_becomes_of_it() {
+        let page = include_str!("../../../docs/dapr.md");
+        let line = |row: &Row| format!("| `{}` | {} | ", row.key, word(row));
+        let missing: Vec<String> =
+            ROWS.iter().map(line).filter(|begin| !page.lines().any(|line| format!("{line} ").starts_with(begin))).collect();
+        assert!(missing.is_empty(), "docs/dapr.md lacks {missing:#?}");
+        let told = page.lines().filter(|line| line.starts_with("| `dapr.io/")).count();
+        assert_eq!(told, ROWS.len(), "docs/dapr.md has a line for each annotation and no other");
     }
 }

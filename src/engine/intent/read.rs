@@ -16,6 +16,8 @@ use crate::engine::{Code, Finding, Subject};
 
 /// Whether a pod wants to be wired at all.
 pub(crate) enum Ask {
+    /// It says nothing but `dapr.io/enabled`, which the policy does not adopt.
+    Nothing,
     /// It, or its namespace, says `none`.
     OptOut,
     /// It wants to be wired.
@@ -64,7 +66,7 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
     let adopted = dapr_enabled && governing.spec.sidecar.adopt_dapr_annotations;
     let ours = request.view.metadata.annotations.iter().flatten().any(|(name, _)| name.starts_with(key::PREFIX) && name != key::WIRED);
     if !(ours || adopted) {
-        return Ask::OptOut;
+        return Ask::Nothing;
     }
     let Some((asked, asked_by)) = style(request, snapshot, findings) else { return Ask::OptOut };
     unknown(request, findings);

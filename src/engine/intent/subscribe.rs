@@ -56,8 +56,7 @@ fn default_name(topic: &Topic) -> Option<EntryName> {
 }
 
 fn long(text: &str, findings: &mut Vec<Finding>) -> Vec<Entry> {
-    const FORM: &str =
-        "allowed: topics with commas between them, or a YAML or JSON list of entries with topic, type, filter, path, name, deadLetter";
+    const FORM: &str = "allowed: orders,payments or a YAML or JSON list of entries";
     match yaml::read(text) {
         Ok(list) if matches!(list.tree, yaml::Tree::Sequence(_)) => list.items().iter().filter_map(|item| entry(item, findings)).collect(),
         Ok(_) => {
@@ -66,7 +65,7 @@ fn long(text: &str, findings: &mut Vec<Finding>) -> Vec<Entry> {
         }
         Err(error) => {
             let place = format!("line {} column {}: {error}", error.place.line, error.place.column);
-            findings.push(fault(Code::InvalidSubscribe, text, format!("{place}; {FORM}")));
+            findings.push(fault(Code::InvalidSubscribe, text, place).help(FORM));
             Vec::new()
         }
     }
@@ -182,9 +181,12 @@ fn together(entries: &[Entry], text: &str, findings: &mut Vec<Finding>) {
             }
             if same_events {
                 let help = "fix one attribute in both, to different values";
-                findings.push(
-                    fault(Code::OverlappingEntries, text, format!("{} and {} can take the same event", other.name, entry.name)).help(help),
-                );
+                let entries = if other.name == entry.name {
+                    format!("two entries of {}", entry.topic)
+                } else {
+                    format!("{} and {}", other.name, entry.name)
+                };
+                findings.push(fault(Code::OverlappingEntries, text, format!("{entries} can take the same event")).help(help));
             }
             if other.dead_letter != entry.dead_letter {
                 let read = entry.dead_letter.as_ref().map_or("none", Topic::as_str);

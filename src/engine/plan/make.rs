@@ -38,7 +38,7 @@ pub(crate) fn make(
     findings: &mut Vec<Finding>,
 ) -> (Option<Plan>, Style, Vec<Reason>) {
     if governing.none_fits {
-        findings.push(Finding::new(Code::NoPolicy, Subject::Pod, "no InjectionPolicy fits the namespace").read(&request.namespace));
+        findings.push(Finding::new(Code::NoPolicy, Subject::Pod, format!("no InjectionPolicy fits namespace {}", request.namespace)));
     }
     let (publish, reason) = style::decide(request, snapshot, governing, intent, findings);
     let mut reasons = vec![reason];
@@ -104,8 +104,8 @@ fn beside_dapr(request: &PodRequest, intent: &Intent, findings: &mut Vec<Finding
     findings.push(Finding::annotation(Code::DaprInjects, key::DAPR_ENABLED, "true", "Dapr's own injector adds the sidecar").help(help));
     let mut absent = |key: &str, code, value: String| {
         if request.annotation(key).is_none() {
-            let finding = Finding::new(code, Subject::Annotation(key.to_owned()), "Dapr's own injector reads no other annotation");
-            findings.push(finding.read("absent").help(format!("set it to {value}")));
+            let allowed = "it is not there, and Dapr's own injector reads no other annotation";
+            findings.push(Finding::new(code, Subject::Annotation(key.to_owned()), allowed).help(format!("set it to {value}")));
         }
     };
     if let Some(app_id) = &intent.app_id {

@@ -179,7 +179,7 @@ impl Share<'_> {
         let limit = limit.map(|value| self.bound(resource, Section::Limits, value, findings));
         match (request, limit) {
             (Some(request), Some(limit)) => {
-                let (request, limit) = self.reconcile(resource, request, limit, stated.0 && !stated.1);
+                let (request, limit) = self.reconcile(resource, request, limit, stated.0 && !stated.1, findings);
                 (Some(request), Some(limit))
             }
             (request, limit) => (request.map(|bounded| bounded.value), limit.map(|bounded| bounded.value)),
@@ -187,18 +187,26 @@ impl Share<'_> {
     }
 
     /// The request within the limit, and equal to it in a Guaranteed pod. The one that a bound moved wins, then the one that was stated, then the limit.
-    fn reconcile(&self, resource: &str, request: Bounded, limit: Bounded, request_wins: bool) -> ((Quantity, Origin), (Quantity, Origin)) {
-        let (asked, allowed) = (request.value.0, limit.value.0);
-        let room = amount(&self.bounds.max, Section::Limits, resource).is_none_or(|max| asked <= max);
+    fn reconcile(
+        &self,
+        resource: &str,
+        request: Bounded,
+        limit: Bounded,
+        request_wins: bool,
+        findings: &mut Vec<Finding>,
+    ) -> ((Quantity, Origin), (Quantity, Origin)) {
         let raised = request.moved == Ordering::Greater || (request_wins && limit.moved != Ordering::Less);
-        let winner = match asked.cmp(&allowed) {
-            Ordering::Greater if raised && room => request,
+        let winner = match request.value.0.cmp(&limit.value.0) {
+            Ordering::Greater if raised => request,
             Ordering::Greater => limit,
             Ordering::Less if self.guaranteed && request.moved == Ordering::Less => request,
             Ordering::Less if self.guaranteed => limit,
             Ordering::Equal | Ordering::Less => return (request.value, limit.value),
         };
-        (winner.value.clone(), winner.value)
+        // One value for both lies within the bounds of both, and within those of the limit where they have nothing in common.
+        let within = self.bound(resource, Section::Requests, winner.value, findings);
+        let value = self.bound(resource, Section::Limits, within.value, findings).value;
+        (value.clone(), value)
     }
 
     fn bound(&self, resource: &str, section: Section, stated: (Quantity, Origin), findings: &mut Vec<Finding>) -> Bounded {
@@ -215,7 +223,10 @@ impl Share<'_> {
         };
         let subject = Subject::Container(format!("{} {} {resource}", self.container, section.word()));
         let allowed = format!("{verb} {} {} of {}", bound.0, bound.1, self.governing.words());
-        findings.push(Finding::new(code, subject, allowed).read(stated.0.to_string()));
+        let finding = Finding::new(code, subject, allowed).read(stated.0.to_string());
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
         Bounded { moved: value.0.cmp(&stated.0), value }
     }
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::{Amount, Governing, Ports, Reason, Section, Style};
-use crate::api::policy::{Placement, Startup, fits};
+use crate::api::policy::{Placement, PullPolicy, Startup, fits};
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::{ControlPlane, Settings};
@@ -94,7 +94,10 @@ pub(super) fn decide(
     let stated = intent.sidecar.image.as_ref().or(policy.image.as_ref());
     let image = stated.unwrap_or(&snapshot.settings.sidecar_image).clone();
     if let Some(allowed) = policy.allowed_images.as_ref().filter(|allowed| !allowed.iter().any(|pattern| fits(pattern, &image))) {
-        let subject = Subject::Annotation("dapr.io/sidecar-image".to_owned());
+        let subject = match intent.sidecar.image {
+            Some(_) => Subject::Annotation("dapr.io/sidecar-image".to_owned()),
+            None => Subject::Field("the sidecar's image".to_owned()),
+        };
         let words = format!("allowedImages of {}: {}", governing.words(), allowed.join(", "));
         findings.push(Finding::new(Code::OverrideRefused, subject, words).read(&image));
     }
@@ -109,7 +112,7 @@ pub(super) fn decide(
         app_id: intent.app_id.as_ref()?.to_string(),
         namespace: request.namespace.clone(),
         image,
-        pull_policy: policy.image_pull_policy.clone().unwrap_or_else(|| "IfNotPresent".to_owned()),
+        pull_policy: policy.image_pull_policy.unwrap_or(PullPolicy::IfNotPresent).word().to_owned(),
         ports: parts.0,
         app_port: intent.app_port.filter(|_| reaches_app).map(|port| port.number()),
         app_protocol: intent.sidecar.app_protocol.clone(),

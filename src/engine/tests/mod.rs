@@ -2,6 +2,7 @@
 
 mod between;
 mod golden;
+mod own;
 mod properties;
 
 use std::path::PathBuf;

@@ -69,8 +69,8 @@ fn annotations() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// A cluster with the shared objects, and perhaps a policy.
-fn snapshots() -> impl Strategy<Value = Snapshot> {
+/// The spec of a policy, or nothing.
+fn policies() -> impl Strategy<Value = Option<&'static str>> {
     let policy = some(&[
         "{}",
         r#"{"preferredStyle": "broker", "sidecar": {"placement": "Native"}}"#,
@@ -81,16 +81,15 @@ fn snapshots() -> impl Strategy<Value = Snapshot> {
         r#"{"resources": {"onViolation": "Warn", "app": {"max": {"requests": {"cpu": "10m"}}}}}"#,
         r#"{"resources": {"onViolation": "Deny", "sidecar": {"max": {"limits": {"memory": "250Mi"}}}}}"#,
     ]);
-    prop::option::of(policy).prop_map(|policy| {
-        let mut snapshot = snapshot_of(common());
-        if let Some(spec) = policy {
-            let spec: Value = serde_json::from_str(spec).unwrap();
-            let policy =
-                json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": { "name": "p" }, "spec": spec });
-            snapshot.take(&policy).unwrap();
-        }
-        snapshot
-    })
+    prop::option::of(policy)
+}
+
+/// A cluster with the shared objects, and perhaps a policy.
+fn cluster(policy: Option<&str>) -> Snapshot {
+    let spec = policy.map(|spec| serde_json::from_str::<Value>(spec).unwrap());
+    let policy = spec
+        .map(|spec| json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": { "name": "p" }, "spec": spec }));
+    snapshot_of(common().into_iter().chain(policy))
 }
 
 fn quantities() -> impl Strategy<Value = Value> {
@@ -152,7 +151,7 @@ fn pod() -> impl Strategy<Value = Value> {
     let init = some(&[0usize, 0, 1, 2]);
     let extra = prop::option::of(container("second"));
     let pod_level = prop::option::weighted(0.3, (quantities(), quantities()));
-    let flags = (prop::bool::weighted(0.2), any::<bool>(), some(&[None, Some(5), Some(60)]));
+    let flags = (prop::bool::weighted(0.2), any::<bool>(), some(&[None, Some(5), Some(60)]), some(&["", "", "{}", "null"]));
     (annotations(), container("app"), extra, owner, init, pod_level, flags).prop_map(
         |(annotations, app, extra, owner, init, pod_level, flags)| {
             let mut pod = json!({ "metadata": { "annotations": annotations }, "spec": { "containers": [app] } });
@@ -175,6 +174,15 @@ fn pod() -> impl Strategy<Value = Value> {
             if let Some(seconds) = flags.2 {
                 pod["spec"]["terminationGracePeriodSeconds"] = json!(seconds);
             }
+            if let Ok(empty) = serde_json::from_str::<Value>(flags.3) {
+                let list = if empty.is_null() { Value::Null } else { json!([]) };
+                pod["spec"]["volumes"] = list.clone();
+                let app = pod["spec"]["containers"][0].as_object_mut().unwrap();
+                for (field, value) in [("env", list), ("lifecycle", empty.clone()), ("resources", empty.clone())] {
+                    app.entry(field).or_insert(value);
+                }
+                pod["metadata"].as_object_mut().unwrap().entry("labels").or_insert(empty);
+            }
             copy_limits(&mut pod);
             pod
         },
@@ -185,7 +193,8 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn laws_hold_for_any_pod(pod in pod(), snapshot in snapshots()) {
+    fn laws_hold_for_any_pod(pod in pod(), policy in policies()) {
+        let snapshot = cluster(policy);
         let request = PodRequest::new("shop", pod).unwrap();
         let verdict = admit(&request, &snapshot);
         check(&request, &snapshot, &verdict);

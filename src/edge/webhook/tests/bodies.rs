@@ -259,7 +259,19 @@ async fn a_namespace_that_is_not_known_is_refused_for_now() {
     let body = review_with("namespace", json!("new")).to_string();
     let response = answered(ask(&router(limits, Arc::new(admit)), post(body)).await);
     assert_eq!(response["status"]["code"], 503);
-    assert!(response["status"]["message"].as_str().unwrap().contains("PW071 namespace-not-known: pod is \"new\""));
+    assert!(response["status"]["message"].as_str().unwrap().starts_with("podwire: PW071 namespace-not-known: "));
+}
+
+/// A namespace that arrives while it is waited for: the pod is decided about again.
+#[tokio::test]
+async fn a_namespace_that_arrives_is_no_reason_to_refuse() {
+    let asked = AtomicUsize::new(0);
+    let decide: Decide = Arc::new(move |_, _| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => Verdict::refuse(finding(Code::NamespaceNotKnown)),
+        _ => wired(),
+    });
+    let response = check(decide, &review(&pod())).await;
+    assert!(response.get("patch").is_some(), "{response}");
 }
 
 #[test]

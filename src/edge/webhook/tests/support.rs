@@ -46,7 +46,8 @@ pub(super) fn always(verdict: Verdict) -> Decide {
 }
 
 pub(super) fn verdict(decision: Decision, findings: Vec<Finding>) -> Verdict {
-    Verdict { decision, findings, style: Some(Style::Broker), app_id: Some("cart".to_owned()), policy: None, reasons: Vec::new() }
+    let rest = Verdict::refuse(finding(Code::Overloaded));
+    Verdict { decision, findings, style: Some(Style::Broker), app_id: Some("cart".to_owned()), ..rest }
 }
 
 pub(super) fn finding(code: Code) -> Finding {

@@ -1,0 +1,83 @@
+//! podwire against a real API server: one control plane for all tests, a namespace for each.
+//!
+//! `cargo test --test cluster NAME` runs those whose name holds NAME. Logs of a failed run are kept, and their folder is named.
+
+mod failures;
+mod golden;
+mod oracle;
+mod races;
+mod resources;
+#[path = "../support/mod.rs"]
+mod support;
+mod wiring;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use support::control_plane::{Options, Tools};
+use support::lab::{Failure, Lab};
+use support::podwire::Podwire;
+
+/// What every test finds.
+pub(crate) struct World {
+    pub(crate) lab: Lab,
+    pub(crate) tools: Tools,
+    pub(crate) podwire: Podwire,
+}
+
+type Test = fn(&World) -> Result<(), Failure>;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // why 4: the tests wait for controllers more than they compute.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    if arguments.list {
+        return libtest_mimic::run(&arguments, names()).exit_code();
+    }
+    let world = match world() {
+        Ok(world) => Arc::new(world),
+        Err(failure) => {
+            eprintln!("the cluster tests cannot begin: {failure}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = tests().into_iter().map(|(name, test)| {
+        let world = Arc::clone(&world);
+        Trial::test(name, move || Ok(test(&world)?))
+    });
+    let golden = golden::cases().into_iter().map(|case| {
+        let world = Arc::clone(&world);
+        Trial::test(format!("golden::{case}"), move || Ok(golden::check(&world, &case)?))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(golden).collect());
+    if conclusion.has_failed() {
+        world.lab.plane.keep_on_failure();
+        eprintln!("logs: {}", world.lab.plane.dir().display());
+    }
+    conclusion.exit_code()
+}
+
+/// The names alone, for `--list`: no control plane is started for them.
+fn names() -> Vec<Trial> {
+    let golden = golden::cases().into_iter().map(|case| format!("golden::{case}"));
+    tests().into_iter().map(|(name, _)| name.to_owned()).chain(golden).map(|name| Trial::test(name, || Ok(()))).collect()
+}
+
+fn tests() -> Vec<(&'static str, Test)> {
+    [wiring::TESTS, failures::TESTS, races::TESTS, resources::TESTS, oracle::TESTS].concat()
+}
+
+fn world() -> Result<World, Failure> {
+    let tools = Tools::locate()?;
+    let lab = Lab::start(&tools, &Options::default())?;
+    lab.apply_snapshot(include_str!("../golden/snapshot.yaml"))?;
+    // What a golden pod names.
+    lab.kubectl(&["create", "serviceaccount", "orders", "-n", "shop"])?;
+    lab.kubectl(&["create", "priorityclass", "high", "--value=1000"])?;
+    let podwire = Podwire::start(&lab, Path::new(env!("CARGO_BIN_EXE_podwire")))?;
+    lab.register(&podwire)?;
+    Ok(World { lab, tools, podwire })
+}
