@@ -63,7 +63,7 @@ pub struct SidecarPolicy {
     pub startup: Option<Startup>,
     /// The sidecar's image.
     pub image: Option<String>,
-    /// Images that a sidecar may have: patterns with `*`. Left out, any image that the policy or the installation names.
+    /// Images that a sidecar may have: patterns with `*`. It is asked of the image that podwire chooses, and of what another webhook made of it. Left out, any.
     pub allowed_images: Option<Vec<String>>,
     /// When the image is pulled. Built in: `IfNotPresent`.
     pub image_pull_policy: Option<PullPolicy>,

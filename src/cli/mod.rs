@@ -7,16 +7,11 @@ mod inject;
 mod manifest;
 mod opts;
 mod print;
+mod run;
 mod snapshot;
 mod uninject;
 mod webhook;
 
 pub use exit::Exit;
 pub use opts::{Opts, reference};
-
-use clap::Parser;
-
-/// Parses the arguments, runs the verb, and answers with its exit code.
-pub fn main() -> std::process::ExitCode {
-    opts::run(Opts::parse()).into()
-}
+pub use run::main;

@@ -4,18 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use super::{Exit, explain, inject, print, uninject, webhook};
+use super::Exit;
+use super::webhook::WebhookOpts;
 
 /// Wires Kubernetes pods to an event runtime: a Dapr sidecar or a Knative Broker, from the same annotations.
 #[derive(Debug, Parser)]
 #[command(name = "podwire", version, about, after_help = Exit::HELP, arg_required_else_help = true)]
 pub struct Opts {
     #[command(subcommand)]
-    verb: Verb,
+    pub(super) verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+pub(super) enum Verb {
     /// Print a finding's page, or the list of all codes.
     #[command(after_help = "Example:\n  podwire explain PW012")]
     Explain(ExplainOpts),
@@ -29,7 +30,7 @@ enum Verb {
     Uninject(UninjectOpts),
     /// Answer admission reviews: the server that the API server calls.
     #[command(after_help = "Example:\n  podwire webhook --tls-cert /certs/tls.crt --tls-key /certs/tls.key")]
-    Webhook(Box<webhook::WebhookOpts>),
+    Webhook(Box<WebhookOpts>),
 }
 
 #[derive(Args, Debug)]
@@ -77,21 +78,6 @@ pub(super) struct UninjectOpts {
 pub(super) enum Output {
     Json,
     Yaml,
-}
-
-pub(super) fn run(opts: Opts) -> Exit {
-    match opts.verb {
-        Verb::Explain(opts) => explain::run(&opts),
-        Verb::Inject(opts) => inject::run(&opts),
-        Verb::Uninject(opts) => uninject::run(&opts),
-        Verb::Webhook(opts) => match webhook::run(*opts) {
-            Ok(()) => Exit::Clean,
-            Err(error) => {
-                print::talk(&format!("error: {}\n", print::chain(&error)));
-                Exit::Unreachable
-            }
-        },
-    }
 }
 
 /// The reference of the command line as a page: the help of podwire and of each verb.

@@ -39,7 +39,7 @@ pub enum Decision {
     Denied,
     /// podwire has nothing to do with it.
     Untouched(Untouched),
-    /// It is admitted as it is although it asked: `onInvalid: Warn`.
+    /// It is admitted as it is although it asked: `onInvalid: Warn`, or no policy governs its namespace.
     Unwired,
     /// It is wired by this patch (RFC 6902); an empty one where it is wired already.
     Wired(json_patch::Patch),
@@ -125,9 +125,22 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         Ask::Nothing => return Verdict::of(Decision::Untouched(Untouched::NotAsked)),
         Ask::OptOut => return Verdict { findings, ..Verdict::of(Decision::Untouched(Untouched::OptedOut)) },
     };
+    if governing.none_fits {
+        let allowed = format!("no InjectionPolicy fits namespace {}", request.namespace);
+        let finding = Finding::new(Code::NoPolicy, Subject::Pod, allowed).help("the pod is left as it is");
+        return Verdict { findings: vec![finding], ..Verdict::of(Decision::Unwired) };
+    }
     let found = inject::Found::of(request);
     let (plan, style, reasons) = plan::make(request, snapshot, &governing, &intent, found.ports(), &mut findings);
-    let edits = plan.map(|plan| inject::edits(request, &plan, &found, &governing, &mut findings)).unwrap_or_default();
+    let app_id = intent.app_id.as_ref().map(ToString::to_string);
+    let edits = match (&plan, &app_id) {
+        (Some(plan), _) => inject::edits(request, plan, &found, &governing, &mut findings),
+        (None, Some(app_id)) => {
+            inject::label_conflicts(request, app_id, style, &mut findings);
+            Vec::new()
+        }
+        (None, None) => Vec::new(),
+    };
     findings.sort_by_key(Finding::severity);
     let decision = match (worst(&findings), governing.spec.on_invalid()) {
         (Worst::Security, _) | (Worst::Error, OnInvalid::Deny) => Decision::Denied,
@@ -137,7 +150,6 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
     if let Decision::Wired(patch) = &decision {
         debug_assert_eq!(laws::check(request, patch), Ok(()), "a patch broke a law");
     }
-    let app_id = intent.app_id.as_ref().map(ToString::to_string);
     Verdict { decision, findings, style: Some(style), app_id, policy: governing.name, reasons, changes: inject::describe(&edits) }
 }
 

@@ -260,7 +260,7 @@ catalogue! {
     StyleNotAllowed = "PW060" "style-not-allowed" Security;
     /// Policies exist and none governs the namespace.
     ///
-    /// Where policies exist and none fits, nothing is wired. The chart installs one named `default`, lowest in priority, that fits every namespace.
+    /// Where policies exist and none fits, nothing is wired: the pod is admitted as it is, with this warning. The chart installs one named `default`, lowest in priority, that fits every namespace.
     NoPolicy = "PW061" "no-policy" Error;
     /// A request or a limit was moved into the policy's bounds.
     ///

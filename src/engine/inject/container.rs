@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::{Value, json};
 
 use crate::engine::plan::{Place, SIDECAR, Section, Sidecar, TOKEN_VOLUME};
 use crate::engine::snapshot::{PLACEMENT, SCHEDULER};
@@ -58,6 +59,15 @@ pub(super) fn container(sidecar: &Sidecar) -> Container {
         }]),
         ..Default::default()
     }
+}
+
+/// The container as it is written: who it is first, as people write it.
+pub(super) fn written(container: &Container) -> Value {
+    let mut written = json!({ "name": container.name, "image": container.image });
+    if let (Some(written), Value::Object(rest)) = (written.as_object_mut(), json!(container)) {
+        written.extend(rest);
+    }
+    written
 }
 
 /// The volume of the token that Sentry checks.

@@ -4,7 +4,6 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
 use serde_json::{Map, Value, json};
 
-use super::edits::written;
 use crate::engine::plan::{Amount, Variable};
 
 /// One thing that podwire changes in a pod. Containers are named by index for the patch and by name for the record.
@@ -153,6 +152,11 @@ impl Writer {
             self.operations.push(PatchOperation::Add(AddOperation { path, value: item }));
         }
     }
+}
+
+/// A variable as it stands in `env`.
+fn written(variable: &Variable) -> Value {
+    json!({ "name": variable.name, "value": variable.value })
 }
 
 fn child<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {

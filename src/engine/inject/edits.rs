@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::container::{self, GRACE_SECONDS, PRE_STOP_SECONDS};
 use super::edit::{Edit, List};
@@ -28,21 +28,39 @@ pub(crate) fn edits(request: &PodRequest, plan: &Plan, found: &Found, governing:
     edits
 }
 
+/// What of the labels cannot be: said also of a pod that has no plan, so that a person hears of everything at once.
+pub(crate) fn label_conflicts(request: &PodRequest, app_id: &str, style: Style, findings: &mut Vec<Finding>) {
+    add_labels(request, &identity_labels(app_id, style), findings);
+}
+
+fn identity_labels(app_id: &str, style: Style) -> Vec<(&str, &str)> {
+    vec![(key::APP_ID_LABEL, app_id), (key::STYLE_LABEL, style.word())]
+}
+
 fn labels(request: &PodRequest, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
-    let mut wanted = vec![(key::APP_ID_LABEL, plan.app_id.as_str()), (key::STYLE_LABEL, plan.publish.word())];
-    if plan.sidecar.is_some() {
-        let metrics = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.metrics);
-        wanted.extend([("dapr.io/app-id", plan.app_id.as_str()), ("dapr.io/metrics-enabled", if metrics { "true" } else { "false" })]);
-        wanted.push(("dapr.io/sidecar-injected", "true"));
+    let mut wanted = identity_labels(&plan.app_id, plan.publish);
+    if let Some(sidecar) = &plan.sidecar {
+        let metrics = if sidecar.metrics { "true" } else { "false" };
+        wanted.extend([
+            (key::DAPR_APP_ID, plan.app_id.as_str()),
+            ("dapr.io/metrics-enabled", metrics),
+            ("dapr.io/sidecar-injected", "true"),
+        ]);
     }
+    add_labels(request, &wanted, findings)
+}
+
+/// Labels are added, never changed.
+fn add_labels(request: &PodRequest, wanted: &[(&str, &str)], findings: &mut Vec<Finding>) -> Vec<Edit> {
     let labels = request.view.metadata.labels.as_ref();
     let mut edits = Vec::new();
     for (name, value) in wanted {
-        match labels.and_then(|labels| labels.get(name)) {
-            None => edits.push(Edit::Label { key: name.to_owned(), value: value.to_owned() }),
+        match labels.and_then(|labels| labels.get(*name)) {
+            None => edits.push(Edit::Label { key: (*name).to_owned(), value: (*value).to_owned() }),
             Some(present) if present == value => {}
             Some(present) => {
-                let finding = Finding::new(Code::LabelConflict, Subject::Label(name.to_owned()), format!("podwire adds it with {value}"));
+                let finding =
+                    Finding::new(Code::LabelConflict, Subject::Label((*name).to_owned()), format!("podwire adds it with {value}"));
                 findings.push(finding.read(present).help("remove the label from template and selector"));
             }
         }
@@ -152,7 +170,7 @@ fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, fin
         Place::Container => (List::Containers, 0),
         Place::Native(at) => (List::InitContainers, at),
     };
-    edits.push(Edit::Sidecar { list, at, container: json!(container) });
+    edits.push(Edit::Sidecar { list, at, container: container::written(&container) });
     edits
 }
 
@@ -188,9 +206,4 @@ fn shutdown(request: &PodRequest, spec: &PodSpec, plan: &Plan, findings: &mut Ve
         edits.push(Edit::Annotation { key: key::DEFAULT_CONTAINER.to_owned(), value: application.name.clone() });
     }
     edits
-}
-
-/// A variable as it stands in `env`.
-pub(super) fn written(variable: &Variable) -> Value {
-    json!({ "name": variable.name, "value": variable.value })
 }

@@ -11,5 +11,5 @@ pub use undo::{Undone, undo};
 
 pub(crate) use describe::describe;
 pub(crate) use edit::patch;
-pub(crate) use edits::edits;
+pub(crate) use edits::{edits, label_conflicts};
 pub(crate) use own::Found;

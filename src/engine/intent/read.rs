@@ -175,10 +175,13 @@ fn containers(request: &PodRequest) -> &[Container] {
     request.view.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default()
 }
 
-/// The application: as annotated, else the default container, else the first that is not a sidecar of podwire's or Dapr's.
+/// The application: as annotated, else the default container, else the one that was wired before, whatever was put before it since, else the first.
 fn application(request: &PodRequest, findings: &mut Vec<Finding>) -> usize {
     let position = |name: &str| containers(request).iter().position(|container| container.name == name);
-    let first = containers(request).iter().position(|container| container.name != SIDECAR).unwrap_or(0);
+    let before = request.view.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(key::STYLE_LABEL));
+    let wired = |container: &Container| before && container.env.iter().flatten().any(|variable| variable.name == "PODWIRE_APP_ID");
+    let mut others = containers(request).iter().enumerate().filter(|(_, container)| container.name != SIDECAR);
+    let first = others.clone().find(|(_, container)| wired(container)).or_else(|| others.next()).map_or(0, |(index, _)| index);
     if let Some(read) = request.annotation(key::APP_CONTAINER) {
         let found = position(read).filter(|_| read != SIDECAR);
         if found.is_none() {

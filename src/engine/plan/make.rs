@@ -37,9 +37,6 @@ pub(crate) fn make(
     found: Option<Ports>,
     findings: &mut Vec<Finding>,
 ) -> (Option<Plan>, Style, Vec<Reason>) {
-    if governing.none_fits {
-        findings.push(Finding::new(Code::NoPolicy, Subject::Pod, format!("no InjectionPolicy fits namespace {}", request.namespace)));
-    }
     let (publish, reason) = style::decide(request, snapshot, governing, intent, findings);
     let mut reasons = vec![reason];
     reasons.extend(intent.app_id.as_ref().map(|app_id| Reason::new("app-id", app_id, intent.app_id_by.clone())));

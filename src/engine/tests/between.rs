@@ -30,6 +30,9 @@ pub(super) fn admissions(wired: &Value) -> Value {
     annotations.insert("sidecar.istio.io/status".to_owned(), json!("{}"));
     let foreign = json!({ "name": "foreign-proxy", "image": "proxy:1", "ports": [{ "containerPort": 3500 }, { "containerPort": 9090 }], "env": [{ "name": "A", "value": "b" }] });
     push(&mut pod["spec"], "containers", foreign.clone());
+    let mut first = foreign.clone();
+    first["name"] = json!("foreign-first");
+    pod["spec"]["containers"].as_array_mut().unwrap().insert(0, first);
     let mut native = foreign;
     native["name"] = json!("foreign-native");
     native["restartPolicy"] = json!("Always");
