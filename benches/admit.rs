@@ -1,6 +1,6 @@
 //! How long a decision takes, bytes in to bytes out: JSON of a pod → [`PodRequest`] → [`admit`] → JSON of a patch.
 //!
-//! `cargo bench` prints a time and variables a second for each pod. Cost grows with the pod's size and not with its square: a pod of
+//! `cargo bench --bench admit` prints a time and variables a second for each pod. Cost grows with the pod's size and not with its square: a pod of
 //! 3,000 variables handles as many of them a second as one of 1,500.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -114,8 +114,10 @@ fn the_engine_shows_its_door_and_the_values_it_takes() {
 fn the_webhook_may_change_nothing_and_read_no_secret() {
     let manifest = text("manifests/podwire.yaml");
     let lines = |field: &str| manifest.lines().filter_map(|line| line.trim().strip_prefix(field)).map(str::trim).collect::<Vec<_>>();
+    let reads =
+        |verbs: &str| verbs.trim_matches(|c| matches!(c, '[' | ']')).split(", ").all(|verb| ["get", "list", "watch"].contains(&verb));
     let verbs = lines("verbs:");
-    assert!(!verbs.is_empty() && verbs.iter().all(|verbs| *verbs == "[get, list, watch]"), "{verbs:?}");
+    assert!(!verbs.is_empty() && verbs.iter().all(|verbs| reads(verbs)), "{verbs:?}");
     assert!(!lines("resources:").iter().any(|resources| resources.contains("secrets")));
 }
 

@@ -6,6 +6,7 @@ mod arrows;
 mod cli;
 mod generated;
 mod house;
+mod pages;
 mod readme;
 
 use std::path::PathBuf;
