@@ -6,5 +6,6 @@ pub mod annotations;
 pub mod names;
 pub mod policy;
 pub mod quantity;
+pub mod style;
 pub mod subscribe;
 pub mod yaml;

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+/// The sidecar's container name, which Dapr's injector and operator look for.
+pub const SIDECAR: &str = "daprd";
+/// The volume of the token that Dapr's Sentry checks.
+pub const TOKEN_VOLUME: &str = "dapr-identity-token";
+
 macro_rules! name {
     ($(#[$doc:meta])+ $name:ident, $allowed:literal, $fits:expr) => {
         $(#[$doc])+

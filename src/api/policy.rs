@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::quantity::Quantity;
+use super::style::Style;
 
 /// Who may be wired how. Exactly one policy governs a namespace: among those whose `namespaceSelector` fits, the highest `priority`, then the first by name.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, JsonSchema, Serialize)]
@@ -19,9 +20,9 @@ pub struct InjectionPolicySpec {
     /// The highest one governs.
     pub priority: i32,
     /// Styles that may be wired; all where the list is left out.
-    pub allowed_styles: Option<Vec<StyleName>>,
+    pub allowed_styles: Option<Vec<Style>>,
     /// The answer of `auto` where nothing else decides. Built in: `sidecar`.
-    pub preferred_style: Option<StyleName>,
+    pub preferred_style: Option<Style>,
     /// What happens to a pod with an error. Built in: `Deny`.
     pub on_invalid: Option<OnInvalid>,
     /// What holds for sidecars.
@@ -30,16 +31,6 @@ pub struct InjectionPolicySpec {
     pub broker: BrokerPolicy,
     /// Requests and limits.
     pub resources: ResourcesPolicy,
-}
-
-/// A style that can be wired.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StyleName {
-    /// A Knative Broker.
-    Broker,
-    /// A Dapr sidecar.
-    Sidecar,
 }
 
 /// What happens to a pod with an error.
@@ -175,12 +166,12 @@ impl InjectionPolicySpec {
     }
 
     /// The answer of `auto` where nothing else decides.
-    pub fn preferred_style(&self) -> StyleName {
-        self.preferred_style.unwrap_or(StyleName::Sidecar)
+    pub fn preferred_style(&self) -> Style {
+        self.preferred_style.unwrap_or(Style::Sidecar)
     }
 
     /// Whether the style may be wired.
-    pub fn allows(&self, style: StyleName) -> bool {
+    pub fn allows(&self, style: Style) -> bool {
         self.allowed_styles.as_ref().is_none_or(|allowed| allowed.contains(&style))
     }
 }

@@ -109,6 +109,7 @@ fn place(location: serde_saphyr::Location) -> Place {
 fn without_place(message: &str) -> &str {
     let rest = message.strip_prefix("error: ").unwrap_or(message);
     let rest = rest.split(" at line ").next().unwrap_or(rest);
+    let rest = rest.split(", set ").next().unwrap_or(rest);
     match rest.split_once(": ") {
         Some((first, rest)) if first.starts_with("line ") => rest,
         _ => rest,

@@ -78,11 +78,11 @@ fn offset(document: &Document, place: Place) -> Option<usize> {
     Some((before + column).min(document.text.len()))
 }
 
-/// The bytes of a node: of a text of several lines the part that was read, of another scalar its token, of anything else its first character.
+/// The bytes of a node: of a text the part that was read, of another scalar its token, of anything else its first character.
 fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<std::ops::Range<usize>> {
     let start = offset(document, node.place)?;
-    if let (Some(whole), Some(read)) =
-        (node.value().as_str().filter(|text| text.contains('\n')), read.filter(|read| !read.contains('\n') && !read.is_empty()))
+    let part = read.filter(|read| !read.contains('\n') && !read.is_empty());
+    if let (Some(whole), Some(read)) = (node.value().as_str().filter(|whole| Some(*whole) != read), part)
         && whole.contains(read)
         && let Some(at) = document.text[start..].find(read)
     {

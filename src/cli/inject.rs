@@ -6,7 +6,7 @@ use similar::TextDiff;
 use super::manifest::{self, Document, Printed, Template};
 use super::opts::InjectOpts;
 use super::{Exit, diagnose, print, snapshot};
-use crate::api::annotations::{LISTEN, PREFIX};
+use crate::api::annotations::{DAPR_ENABLED, LISTEN, PREFIX};
 use crate::api::yaml::{self, Node};
 use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict, admit, copy_limits};
 
@@ -99,7 +99,10 @@ impl Injection<'_> {
 
     fn template(&mut self, document: &Document, node: &Node, template: &Template, value: &mut Value, snapshot: &Snapshot) {
         let namespace = template.namespace.as_deref().unwrap_or(&self.opts.namespace);
-        let Some(target) = template.of(value) else { return };
+        let Some(target) = template.of(value).filter(|target| asks(target)) else { return };
+        if !self.annotations_are_text(document, node, template, target) {
+            return;
+        }
         // What the API server does before the webhook is asked.
         let mut defaulted = target.clone();
         let copied = copy_limits(&mut defaulted);
@@ -132,6 +135,19 @@ impl Injection<'_> {
         }
     }
 
+    /// The API server takes text only; a number or a boolean of YAML is a slip that deserves its own caret.
+    fn annotations_are_text(&mut self, document: &Document, node: &Node, template: &Template, target: &Value) -> bool {
+        let annotations = target["metadata"]["annotations"].as_object().into_iter().flatten();
+        let faults: Vec<Finding> = annotations
+            .filter(|(_, value)| !value.is_string())
+            .map(|(key, value)| {
+                Finding::annotation(Code::AnnotationNotText, key, &value.to_string(), "an annotation is text").help("quote it")
+            })
+            .collect();
+        faults.iter().for_each(|finding| self.fail(&diagnose::render(finding, document, Some(node), Some(template))));
+        faults.is_empty()
+    }
+
     /// A few lines a pod: what was decided, what was added, and why.
     fn report(&mut self, template: &Template, namespace: &str, verdict: &Verdict) {
         if self.opts.quiet || matches!(verdict.decision, Decision::Untouched(_)) {
@@ -149,6 +165,12 @@ impl Injection<'_> {
             self.talk.push_str(&format!("  because {}\n", reasons.join("; ")));
         }
     }
+}
+
+/// Whether a template carries a word for podwire; one that does not is copied, whatever is wrong with it.
+fn asks(template: &Value) -> bool {
+    let mut keys = template["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key);
+    keys.any(|key| key.starts_with(PREFIX) || key == DAPR_ENABLED)
 }
 
 /// What changes, document by document, in the form in which it would be printed.

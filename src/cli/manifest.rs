@@ -159,17 +159,18 @@ const KINDS: [(&str, &str, &[&str], OwnerOf); 8] = [
 /// Every pod template of a document; a List holds those of its items.
 pub(super) fn templates(document: &Value) -> Vec<Template> {
     let mut found = Vec::new();
-    collect(document, Vec::new(), &mut found);
+    collect(document, ("", ""), Vec::new(), &mut found);
     found
 }
 
-fn collect(object: &Value, path: Vec<String>, found: &mut Vec<Template>) {
+/// `of` is the version and kind of an object that does not say its own: an item of a typed list.
+fn collect(object: &Value, of: (&str, &str), path: Vec<String>, found: &mut Vec<Template>) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let (version, kind) = (object["apiVersion"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
-    if kind == "List" || kind.ends_with("List") && object["items"].is_array() {
+    let (version, kind) = (object["apiVersion"].as_str().unwrap_or(of.0), object["kind"].as_str().unwrap_or(of.1));
+    if let Some(item_kind) = kind.strip_suffix("List").filter(|_| object["items"].is_array()) {
         for (index, item) in object["items"].as_array().into_iter().flatten().enumerate() {
             let inner = path.iter().cloned().chain(["items".to_owned(), index.to_string()]).collect();
-            collect(item, inner, found);
+            collect(item, (version, item_kind), inner, found);
         }
         return;
     }

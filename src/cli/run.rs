@@ -19,7 +19,7 @@ fn verb(verb: Verb) -> Exit {
             Ok(()) => Exit::Clean,
             Err(error) => {
                 print::talk(&format!("error: {}\n", print::chain(&error)));
-                Exit::Unreachable
+                error.exit()
             }
         },
     }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::Exit;
 use crate::edge::certs::Files;
 use crate::edge::telemetry::{self, LogFormat, TelemetryError};
 use crate::edge::watch::{self, WatchError};
@@ -19,19 +20,19 @@ use crate::engine::Settings;
 #[derive(Args, Debug)]
 pub(crate) struct WebhookOpts {
     /// Where the API server is answered, over TLS; without IPv6, `[::]` is every address of IPv4
-    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8443", env = "PODWIRE_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8443", env = "PODWIRE_LISTEN", hide_env_values = true)]
     listen: SocketAddr,
     /// Where /healthz, /readyz and /metrics are served, in plain HTTP
-    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8080", env = "PODWIRE_METRICS_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8080", env = "PODWIRE_METRICS_LISTEN", hide_env_values = true)]
     metrics_listen: SocketAddr,
     /// The server's certificate and its chain (PEM); replaced while serving
-    #[arg(long, value_name = "FILE", default_value = "/etc/podwire/tls/tls.crt", env = "PODWIRE_TLS_CERT")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/podwire/tls/tls.crt", env = "PODWIRE_TLS_CERT", hide_env_values = true)]
     tls_cert: PathBuf,
     /// The key of the server's certificate (PEM); replaced while serving
-    #[arg(long, value_name = "FILE", default_value = "/etc/podwire/tls/tls.key", env = "PODWIRE_TLS_KEY")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/podwire/tls/tls.key", env = "PODWIRE_TLS_KEY", hide_env_values = true)]
     tls_key: PathBuf,
     /// Lets only clients in whose certificate is of this CA (PEM); replaced while serving
-    #[arg(long, value_name = "FILE", env = "PODWIRE_CLIENT_CA")]
+    #[arg(long, value_name = "FILE", env = "PODWIRE_CLIENT_CA", hide_env_values = true)]
     client_ca: Option<PathBuf>,
     /// The largest body of a request, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_body_bytes)]
@@ -46,10 +47,10 @@ pub(crate) struct WebhookOpts {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     shutdown_delay: Duration,
     /// How a line of the log is written
-    #[arg(long, value_enum, default_value_t, env = "PODWIRE_LOG_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "PODWIRE_LOG_FORMAT", hide_env_values = true)]
     log_format: Format,
     /// What is logged: a level, or `podwire=debug,kube=warn`
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG", hide_env_values = true)]
     log_level: String,
     /// How the cluster is reached; without it KUBECONFIG, ~/.kube/config, or the pod's own service account
     #[arg(long, value_name = "FILE")]
@@ -114,6 +115,16 @@ pub(crate) enum WebhookCommandError {
     /// The webhook does not serve.
     #[error("the webhook does not serve")]
     Webhook(#[from] WebhookError),
+}
+
+impl WebhookCommandError {
+    /// What the failure means to a script.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            WebhookCommandError::Kubeconfig { .. } | WebhookCommandError::Log(_) => Exit::Usage,
+            _ => Exit::Unreachable,
+        }
+    }
 }
 
 /// Serves until SIGTERM or SIGINT.

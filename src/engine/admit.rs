@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::findings::audit_reason;
+use super::governing::Governing;
 use super::inject;
 use super::intent::{self, Ask};
 use super::laws;
-use super::plan::{self, Governing};
+use super::plan;
 use super::request::PodRequest;
 use super::snapshot::Snapshot;
-use super::{Code, Finding, Reason, Style, Subject};
+use super::{Code, Finding, Reason, Subject};
 use crate::api::annotations::INJECT_LABEL;
 use crate::api::policy::OnInvalid;
+use crate::api::style::Style;
 
 /// What podwire answers for a pod, and why.
 #[derive(Clone, Debug)]

@@ -11,17 +11,19 @@
 
 mod admit;
 mod findings;
+mod governing;
 mod inject;
 mod intent;
 mod laws;
 mod plan;
+mod reasons;
 mod request;
 mod snapshot;
 
 pub use admit::{Decision, Untouched, Verdict, admit};
 pub use findings::{Code, Finding, Severity, Subject, page, summary, warnings};
 pub use inject::{Undone, undo};
-pub use plan::{Origin, Reason, Style};
+pub use reasons::{Origin, Reason};
 pub use request::{Copied, Owner, PodRequest, Unreadable, copy_limits};
 pub use snapshot::{Broker, ControlPlane, Namespace, NotTaken, Settings, Snapshot};
 

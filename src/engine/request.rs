@@ -142,24 +142,42 @@ fn owner_of(pod: &Pod) -> Owner {
     }
 }
 
-/// Requests that [`copy_limits`] wrote: list, container and resource by name, since a patch may move a container.
+/// What [`copy_limits`] changed: containers by name, since a patch may move them.
 #[derive(Debug, Default)]
-pub struct Copied(Vec<(&'static str, String, String)>);
+pub struct Copied(Vec<Changed>);
+
+#[derive(Debug)]
+struct Changed {
+    /// List and name of the container; `None` for the pod's own resources.
+    container: Option<(&'static str, String)>,
+    section: &'static str,
+    resource: String,
+    was: Option<Value>,
+    became: Value,
+}
 
 impl Copied {
-    /// Takes the copied requests back where they still equal the limit, so that a document looks as its author wrote it.
+    /// Gives back what was there where nobody changed it since, so that a document looks as its author wrote it.
     pub fn withdraw(self, pod: &mut Value) {
-        for (list, name, resource) in self.0 {
-            let containers = pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
-            let container = containers.and_then(|all| all.iter_mut().find(|one| one["name"] == *name));
-            let Some(resources) = container.and_then(|container| container.get_mut("resources")?.as_object_mut()) else { continue };
-            let limit = resources.get("limits").and_then(|limits| limits.get(&resource)).cloned();
-            let Some(requests) = resources.get_mut("requests").and_then(Value::as_object_mut) else { continue };
-            if requests.get(&resource) == limit.as_ref() {
-                requests.shift_remove(&resource);
+        for changed in self.0 {
+            let Some(spec) = pod.get_mut("spec") else { continue };
+            let holder = match &changed.container {
+                Some((list, name)) => {
+                    let containers = spec.get_mut(*list).and_then(Value::as_array_mut);
+                    containers.and_then(|all| all.iter_mut().find(|one| one["name"] == **name))
+                }
+                None => Some(spec),
+            };
+            let Some(resources) = holder.and_then(|holder| holder.get_mut("resources")?.as_object_mut()) else { continue };
+            let Some(amounts) = resources.get_mut(changed.section).and_then(Value::as_object_mut) else { continue };
+            if amounts.get(&changed.resource) == Some(&changed.became) {
+                match changed.was {
+                    Some(was) => drop(amounts.insert(changed.resource, was)),
+                    None => drop(amounts.shift_remove(&changed.resource)),
+                }
             }
-            if requests.is_empty() {
-                resources.shift_remove("requests");
+            if amounts.is_empty() {
+                resources.shift_remove(changed.section);
             }
         }
     }
@@ -167,41 +185,54 @@ impl Copied {
 
 /// Does what the API server does before any webhook sees a pod (`SetDefaults_Pod` of core/v1): a container's limit becomes its request where it states none. Numbers become text.
 pub fn copy_limits(pod: &mut Value) -> Copied {
-    let mut copied = Copied::default();
-    let Some(spec) = pod.get_mut("spec").filter(|spec| spec.is_object()) else { return copied };
+    let mut copied = Vec::new();
+    let Some(spec) = pod.get_mut("spec").filter(|spec| spec.is_object()) else { return Copied::default() };
     for list in ["initContainers", "containers"] {
         let containers = spec.get_mut(list).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten() {
-            let name = container["name"].as_str().unwrap_or_default().to_owned();
+            let name = Some((list, container["name"].as_str().unwrap_or_default().to_owned()));
             let Some(resources) = container.get_mut("resources").filter(|resources| resources.is_object()) else { continue };
-            texts(resources);
-            let limits = resources["limits"].as_object().cloned().unwrap_or_default();
-            for (resource, limit) in limits {
-                if resources["requests"].get(&resource).is_some() {
-                    continue;
-                }
-                if !resources["requests"].is_object() {
-                    resources["requests"] = json!({});
-                }
-                resources["requests"][&resource] = limit;
-                copied.0.push((list, name.clone(), resource));
-            }
+            texts(resources, &name, &mut copied);
+            requests(resources, &name, &mut copied);
         }
     }
     if let Some(resources) = spec.get_mut("resources") {
-        texts(resources);
+        texts(resources, &None, &mut copied);
     }
-    copied
+    Copied(copied)
+}
+
+type Holder = Option<(&'static str, String)>;
+
+/// Limits without a request become one.
+fn requests(resources: &mut Value, container: &Holder, copied: &mut Vec<Changed>) {
+    for (resource, limit) in resources["limits"].as_object().cloned().unwrap_or_default() {
+        if resources["requests"].get(&resource).is_some() {
+            continue;
+        }
+        if !resources["requests"].is_object() {
+            resources["requests"] = json!({});
+        }
+        resources["requests"][&resource] = limit.clone();
+        copied.push(Changed { container: container.clone(), section: "requests", resource, was: None, became: limit });
+    }
 }
 
 /// Quantities that were written as numbers become text, as the API server hands them out.
-fn texts(resources: &mut Value) {
+fn texts(resources: &mut Value, container: &Holder, copied: &mut Vec<Changed>) {
     for section in ["limits", "requests"] {
         let Some(quantities) = resources.get_mut(section).and_then(Value::as_object_mut) else { continue };
-        for (_, quantity) in quantities.iter_mut() {
-            if let Value::Number(number) = quantity {
-                *quantity = Value::String(number.to_string());
-            }
+        for (resource, quantity) in quantities.iter_mut().filter(|(_, quantity)| quantity.is_number()) {
+            let was = quantity.clone();
+            *quantity = Value::String(whole(&was));
+            let (resource, became) = (resource.clone(), quantity.clone());
+            copied.push(Changed { container: container.clone(), section, resource, was: Some(was), became });
         }
     }
+}
+
+/// The number as a quantity reads: `1e9` in YAML is 1000000000.0, which Kubernetes writes as a whole number.
+fn whole(number: &Value) -> String {
+    let text = number.to_string();
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }

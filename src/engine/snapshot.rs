@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Style;
 use crate::api::policy::InjectionPolicySpec;
+use crate::api::style::Style;
 
 /// Namespace and name of an object.
 type Key = (String, String);

@@ -24,13 +24,16 @@ const MISTAKE: &str = r#"kubectl patch deployment complaints -n shop -p \
 const EVENTS: &str = "kubectl get events -n shop --field-selector reason=FailedCreate \\
   -o custom-columns=OBJECT:.involvedObject.kind,NAME:.involvedObject.name,MESSAGE:.message";
 
-const TRY: &str = r#"kubectl get pod -n shop -l app=billing -o yaml
+const TRY: &str = r#"# the whole pod of an application that consumes and publishes
+kubectl get pod -n shop -l app=billing -o yaml
+# the mistake is mended
 kubectl patch deployment complaints -n shop -p \
   '{"spec":{"template":{"metadata":{"annotations":{"podwire.io/style":"broker"}}}}}'
+# a bare pod is denied, with what is missing
 kubectl run hello -n shop --image=hello --annotations=podwire.io/style=broker
+# and wired when nothing is missing
 kubectl run hello -n shop --image=hello --annotations=podwire.io/style=broker \
-  --annotations=podwire.io/app-id=hello --annotations=podwire.io/publish=orders
-podwire explain"#;
+  --annotations=podwire.io/app-id=hello --annotations=podwire.io/publish=orders"#;
 
 /// A running API server with podwire behind it. The fields end in this order.
 struct Stage {

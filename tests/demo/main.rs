@@ -86,7 +86,8 @@ fn demo(keep: bool) -> Result<(), Error> {
     screen.step("A real API server")?;
     let tools = build.finish(&screen)?;
     cluster::show(&mut screen, &tools, &podwire, keep)?;
-    screen.say(&format!("\nEverything is stopped and its files are removed. The demo took {}.", seconds(screen.elapsed())))
+    let time = if keep { String::new() } else { format!(" The demo took {}.", seconds(screen.elapsed())) };
+    screen.say(&format!("\nEverything is stopped and its files are removed.{time}"))
 }
 
 /// The podwire that was built beside the demo.

@@ -26,7 +26,6 @@ const SHOWN: &[&str] = &[
     "Settings",
     "Severity",
     "Snapshot",
-    "Style",
     "Subject",
     "Undone",
     "Unreadable",

@@ -13,7 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::TelemetryError;
-use crate::engine::{Decision, Finding, Style, Verdict};
+use crate::api::style::Style;
+use crate::engine::{Decision, Finding, Verdict};
 
 /// The content type of [`Metrics::expose`].
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -316,4 +316,8 @@ catalogue! {
     ///
     /// Only the pods are wired: annotate `spec.template.metadata`. `podwire.io/listen` alone is read from the workload too.
     AnnotationOnWorkload = "PW092" "annotation-on-workload" Warning;
+    /// An annotation's value is no text.
+    ///
+    /// Kubernetes takes text only: YAML reads `8080` as a number and `yes` as a boolean. Put the value in quotes.
+    AnnotationNotText = "PW093" "annotation-not-text" Error;
 }

@@ -11,7 +11,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
-use crate::engine::plan::{Place, SIDECAR, Section, Sidecar, TOKEN_VOLUME};
+use crate::api::names::{SIDECAR, TOKEN_VOLUME};
+use crate::engine::plan::{Place, Section, Sidecar};
 use crate::engine::snapshot::{PLACEMENT, SCHEDULER};
 
 /// Where the identity token is mounted.

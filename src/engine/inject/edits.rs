@@ -10,7 +10,10 @@ use super::edit::{Edit, List};
 use super::own::{self, Found};
 use super::undo;
 use crate::api::annotations as key;
-use crate::engine::plan::{Governing, Place, Plan, SIDECAR, Style, TOKEN_VOLUME, Variable};
+use crate::api::names::{SIDECAR, TOKEN_VOLUME};
+use crate::api::style::Style;
+use crate::engine::governing::Governing;
+use crate::engine::plan::{Place, Plan, Variable};
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding, Subject};
 

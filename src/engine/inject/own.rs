@@ -3,9 +3,10 @@
 use k8s_openapi::api::core::v1::{Capabilities, Container, EnvVar, LifecycleHandler, Probe, SecurityContext, Volume, VolumeMount};
 
 use super::container::{GO_MEMORY_LIMIT, TOKEN_PATH};
+use crate::api::names::{SIDECAR, TOKEN_VOLUME};
 use crate::api::policy::fits;
 use crate::engine::intent::RESERVED;
-use crate::engine::plan::{Ports, SIDECAR, Sidecar, TOKEN_VOLUME};
+use crate::engine::plan::{Ports, Sidecar};
 use crate::engine::request::PodRequest;
 
 /// A container of the sidecar's name that stands in a pod.

@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 
 use super::edit::{Edit, List};
 use crate::api::annotations::WIRED;
-use crate::engine::plan::{Amount, Governing, Plan, SIDECAR, Style, TOKEN_VOLUME};
+use crate::api::names::{SIDECAR, TOKEN_VOLUME};
+use crate::api::style::Style;
+use crate::engine::governing::Governing;
+use crate::engine::plan::{Amount, Plan};
 use crate::engine::{Code, Finding};
 
 /// What [`undo`] did.

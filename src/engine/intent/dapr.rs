@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::annotations::{DAPR_APP_ID, DAPR_APP_PORT, DAPR_ENABLED};
 use crate::api::names::{Port, PubsubName};
 use crate::api::quantity::Quantity;
-use crate::engine::plan::Governing;
+use crate::engine::governing::Governing;
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding};
 

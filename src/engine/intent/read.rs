@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::Container;
 use super::dapr::{self, SidecarOptions};
 use super::subscribe;
 use crate::api::annotations as key;
-use crate::api::names::{AppId, BrokerName, Port, PubsubName, Topic};
+use crate::api::names::{AppId, BrokerName, Port, PubsubName, SIDECAR, Topic};
 use crate::api::subscribe::{Entry, Retry};
-use crate::engine::plan::{Governing, Origin, SIDECAR};
+use crate::engine::governing::Governing;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{Code, Finding, Subject};
+use crate::engine::{Code, Finding, Origin, Subject};
 
 /// Whether a pod wants to be wired at all.
 pub(crate) enum Ask {

@@ -1,11 +1,12 @@
 //! The environment that an application sees.
 
-use super::{Ports, Style, ports};
+use super::{Ports, ports};
 use crate::api::annotations as key;
 use crate::api::names::{BrokerName, Topic};
 use crate::api::policy::fits;
+use crate::api::style::Style;
+use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
-use crate::engine::plan::Governing;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::{Broker, Snapshot};
 use crate::engine::{Code, Finding, Subject};

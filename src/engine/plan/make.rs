@@ -1,13 +1,15 @@
 //! Intent, snapshot and policy → [`Plan`].
 
 use super::environment::{self, Variable};
-use super::{Amount, Governing, Origin, Ports, Reason, Sidecar, Style, ports, resources, sidecar, style};
+use super::{Amount, Ports, Sidecar, ports, resources, sidecar, style};
 use crate::api::annotations as key;
 use crate::api::names::PubsubName;
+use crate::api::style::Style;
+use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{Code, Finding, Subject};
+use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
 /// How a pod is wired.
 #[derive(Clone, Debug)]
@@ -146,6 +148,9 @@ fn brokers(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, int
             findings.push(Finding::annotation(Code::TypeRequired, key::SUBSCRIBE, entry.name.as_str(), allowed));
         }
     }
+    if intent.broker.is_some() {
+        crossing(intent, findings);
+    }
     if intent.sidecar.app_protocol != "http" {
         let finding = Finding::annotation(
             Code::ProtocolNotPortable,
@@ -178,6 +183,17 @@ fn brokers(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, int
             continue;
         }
         findings.push(Finding::new(Code::DaprWithoutSidecar, Subject::Annotation(stated.clone()), "it has no effect in broker style"));
+    }
+}
+
+/// With one Broker for all topics an event reaches every entry that it fits, whatever the entry's topic.
+fn crossing(intent: &Intent, findings: &mut Vec<Finding>) {
+    for (index, entry) in intent.subscribe.iter().enumerate() {
+        for other in intent.subscribe[..index].iter().filter(|other| other.topic != entry.topic && !other.is_disjoint(entry)) {
+            let allowed = format!("{} and {} share a Broker and can take the same event", other.name, entry.name);
+            let finding = Finding::annotation(Code::OverlappingEntries, key::SUBSCRIBE, entry.name.as_str(), allowed);
+            findings.push(finding.help("fix one attribute in both, to different values"));
+        }
     }
 }
 

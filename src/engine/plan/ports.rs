@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::SIDECAR;
-use crate::api::names::Port;
+use crate::api::names::{Port, SIDECAR};
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding, Subject};

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
-use super::{Governing, Origin, Reason, SIDECAR};
+use crate::api::names::SIDECAR;
 use crate::api::policy::{Amounts, Bounds, OnViolation};
 use crate::api::quantity::Quantity;
+use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
-use crate::engine::{Code, Finding, Subject};
+use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
 /// One of the two halves of a container's resources.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

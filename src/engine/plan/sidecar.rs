@@ -2,17 +2,15 @@
 
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::{Amount, Governing, Ports, Reason, Section, Style};
+use super::{Amount, Ports, Section};
+use crate::api::names::SIDECAR;
 use crate::api::policy::{Placement, PullPolicy, Startup, fits};
+use crate::api::style::Style;
+use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::{ControlPlane, Settings};
-use crate::engine::{Code, Finding, Subject};
-
-/// The sidecar's container name, which Dapr's injector and operator look for.
-pub(crate) const SIDECAR: &str = "daprd";
-/// The volume of the token that Sentry checks.
-pub(crate) const TOKEN_VOLUME: &str = "dapr-identity-token";
+use crate::engine::{Code, Finding, Reason, Subject};
 
 /// A sidecar of podwire's.
 #[derive(Clone, Debug)]

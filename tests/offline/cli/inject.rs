@@ -71,10 +71,10 @@ fn every_mistake_is_shown_at_its_place_and_nothing_is_printed() {
        |                             ^^^^^^^^^^^^^^^^^ allowed: a DNS-1123 label of at most 50 characters
 
     error[PW014]: invalid-topic: podwire.io/publish is "Pay ments"
-      --> bad.yaml:11:29
+      --> bad.yaml:11:37
        |
     11 |         podwire.io/publish: orders,,Pay ments
-       |                             ^^^^^^^^^^^^^^^^^ allowed: a DNS-1123 label of at most 50 characters
+       |                                     ^^^^^^^^^ allowed: a DNS-1123 label of at most 50 characters
 
     error[PW019]: invalid-path: podwire.io/subscribe is "http://elsewhere/"
       --> bad.yaml:14:19
@@ -165,7 +165,7 @@ fn json_is_read_and_printed() {
             "name": "app",
             "resources": {
               "requests": {
-                "cpu": "1",
+                "cpu": 1,
                 "memory": "1Gi"
               }
             },

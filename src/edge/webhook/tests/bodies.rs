@@ -11,10 +11,11 @@ use futures::stream;
 use serde_json::{Value, json};
 
 use super::support::{UID, always, answered, ask, finding, patch_of, pod, post, review, review_with, router, snapshots, verdict, wired};
+use crate::api::style::Style;
 use crate::edge::telemetry::{Facts, Metrics};
 use crate::edge::webhook::config::{Limits, parse_duration};
 use crate::edge::webhook::{admission, decide::Decide};
-use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Style, Subject, Verdict, admit};
+use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict, admit};
 
 /// What `decide` makes of `review`.
 async fn check(decide: Decide, review: &Value) -> Value {

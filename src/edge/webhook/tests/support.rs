@@ -23,13 +23,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt as _;
 
+use crate::api::style::Style;
 use crate::edge::certs::tests::{Authority, Pair, lay};
 use crate::edge::telemetry::Metrics;
 use crate::edge::watch::Snapshots;
 use crate::edge::webhook::decide::Decide;
 use crate::edge::webhook::server::bind_deciding;
 use crate::edge::webhook::{Addresses, Config, Limits, WebhookError, admission};
-use crate::engine::{Code, Decision, Finding, Namespace, Snapshot, Style, Subject, Verdict};
+use crate::engine::{Code, Decision, Finding, Namespace, Snapshot, Subject, Verdict};
 
 pub(super) const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Origin;
+use super::{Origin, Snapshot};
 use crate::api::policy::{InjectionPolicySpec, selects};
-use crate::engine::snapshot::Snapshot;
 
 /// The one policy that governs a namespace.
 #[derive(Clone, Debug, Default)]
