@@ -39,7 +39,7 @@ test-cluster: cargo tools ## Run the tests with a real API server (needs Go once
 	$(CARGO) test --test cluster
 
 bench: cargo ## Measure the time of one admission
-	$(CARGO) bench
+	$(CARGO) bench --bench admit
 
 golden: cargo ## Write anew what the tests expect, for you to read in `git diff`
 	UPDATE=1 $(CARGO) test --lib --test offline

@@ -65,14 +65,14 @@ async fn meddle(body: Bytes) -> String {
 fn serve_meddler(world: &World) -> Result<u16, Failure> {
     let pair = world.lab.plane.serving_certificate(&["127.0.0.1"])?;
     let port = free_port()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let tls = RustlsConfig::from_pem(pair.certificate.into_bytes(), pair.key.into_bytes()).await.expect("a certificate");
+            let tls = RustlsConfig::from_pem(pair.certificate.into_bytes(), pair.key.into_bytes()).await?;
             let app = Router::new().route("/", post(meddle));
-            axum_server::bind_rustls(SocketAddr::from(([127, 0, 0, 1], port)), tls).serve(app.into_make_service()).await.expect("to serve");
-        });
+            axum_server::bind_rustls(SocketAddr::from(([127, 0, 0, 1], port)), tls).serve(app.into_make_service()).await
+        })
     });
     wait_for("the other webhook listens", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok())?;
     Ok(port)

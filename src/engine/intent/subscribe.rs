@@ -93,10 +93,10 @@ fn entry(item: &Node, findings: &mut Vec<Finding>) -> Option<Entry> {
         ));
         return None;
     };
+    let before = findings.len();
     for (field, _) in fields.iter().filter(|(field, _)| !FIELDS.contains(&field.as_str())) {
         findings.push(fault(Code::InvalidSubscribe, field, format!("allowed fields: {}", FIELDS.join(", "))));
     }
-    let before = findings.len();
     let Some(stated) = text(item, "topic", findings) else {
         if findings.len() == before {
             findings.push(fault(Code::InvalidSubscribe, &item.value().to_string(), "an entry has a topic"));
@@ -123,7 +123,9 @@ fn entry(item: &Node, findings: &mut Vec<Finding>) -> Option<Entry> {
             findings,
         )
     });
-    Some(Entry { topic: topic?, attributes, path: path?, name: name?, dead_letter })
+    // An entry with a fault is none: what would follow from it needs no word of its own.
+    let entry = Entry { topic: topic?, attributes, path: path?, name: name?, dead_letter };
+    (findings.len() == before).then_some(entry)
 }
 
 fn or_fault<T>(value: Option<T>, code: Code, read: &str, allowed: &str, findings: &mut Vec<Finding>) -> Option<T> {
