@@ -4,11 +4,12 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::manifest::{self, Document, Printed, Template};
+use super::objects::{self, Workload};
 use super::opts::InjectOpts;
 use super::{Exit, diagnose, print, snapshot};
 use crate::api::annotations::{DAPR_ENABLED, LISTEN, PREFIX};
 use crate::api::yaml::{self, Node};
-use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict, admit, copy_limits};
+use crate::engine::{Code, Decision, Finding, Member, PodRequest, Snapshot, Subject, Verdict, admit, copy_limits};
 
 pub(super) fn run(opts: &InjectOpts) -> Exit {
     let sources = match manifest::read(&opts.input.filename) {
@@ -22,12 +23,18 @@ pub(super) fn run(opts: &InjectOpts) -> Exit {
         Ok(snapshot) => snapshot,
         Err(exit) => return exit,
     };
-    let documents: Vec<Document> = sources.iter().flat_map(manifest::documents).collect();
-    let mut injection = Injection { opts, talk: String::new(), failed: false };
+    let documents: Vec<Document> = manifest::documents(&sources);
+    let mut injection = Injection { opts, talk: String::new(), failed: false, workloads: Vec::new() };
     let read: Vec<Option<Node>> = documents.iter().map(|document| injection.read(document)).collect();
     namespaces(&read, opts, &mut snapshot);
-    let printed: Vec<Printed> =
-        documents.iter().zip(&read).map(|(document, node)| injection.document(document, node.as_ref(), &snapshot)).collect();
+    let pairs = || documents.iter().zip(&read);
+    let mut printed: Vec<Printed> = pairs().map(|(document, node)| injection.document(document, node.as_ref(), &snapshot)).collect();
+    if opts.with_objects {
+        let (objects, talk, failed) = objects::of(std::mem::take(&mut injection.workloads), &pairs().collect::<Vec<_>>());
+        printed.extend(objects.into_iter().map(Printed::Added));
+        injection.talk.push_str(&talk);
+        injection.failed |= failed;
+    }
     print::talk(&injection.talk);
     if injection.failed {
         return Exit::Findings;
@@ -62,6 +69,8 @@ struct Injection<'a> {
     /// What will be said on stderr.
     talk: String,
     failed: bool,
+    /// The workloads that are wired, each with the number of its document.
+    workloads: Vec<Workload>,
 }
 
 impl Injection<'_> {
@@ -90,7 +99,7 @@ impl Injection<'_> {
 
     /// Annotations on the workload instead of its template: the pods do not carry them.
     fn misplaced(&mut self, document: &Document, node: &Node, template: &Template) {
-        for key in template.workload_annotations.iter().filter(|key| key.starts_with(PREFIX) && *key != LISTEN) {
+        for key in template.workload_annotations.keys().filter(|key| key.starts_with(PREFIX) && *key != LISTEN) {
             let finding = Finding::new(Code::AnnotationOnWorkload, Subject::Annotation(key.clone()), "pods do not carry it");
             let finding = finding.help("annotate the pod template: spec.template.metadata.annotations");
             self.talk.push_str(&diagnose::render(&finding, document, Some(node), None));
@@ -114,6 +123,11 @@ impl Injection<'_> {
             }
         };
         let verdict = admit(&request, snapshot);
+        if self.opts.with_objects && matches!(verdict.decision, Decision::Wired(_)) {
+            let listens_too = template.workload_annotations.get(LISTEN).is_some_and(|value| value == "both");
+            let member = Member::of(&request, snapshot, &template.title, listens_too);
+            self.workloads.extend(member.map(|member| Workload { member, document: document.number, template: template.clone() }));
+        }
         self.report(template, namespace, &verdict);
         for finding in &verdict.findings {
             self.talk.push_str(&diagnose::render(finding, document, Some(node), Some(template)));
@@ -177,10 +191,15 @@ fn asks(template: &Value) -> bool {
 fn diff(printed: &[Printed]) -> String {
     let mut text = String::new();
     for change in printed {
-        let Printed::Changed(document, value) = change else { continue };
-        let before = document.read().ok().and_then(|node| yaml::write(&node.value()).ok()).unwrap_or_default();
+        let (before, value, name) = match change {
+            Printed::Added(value) => (String::new(), value, "generated".to_owned()),
+            Printed::Changed(document, value) => {
+                let before = document.read().ok().and_then(|node| yaml::write(&node.value()).ok()).unwrap_or_default();
+                (before, value, format!("{}:{}", document.source.name, document.lines_before + 1))
+            }
+            Printed::Copied(_) => continue,
+        };
         let after = yaml::write(value).unwrap_or_default();
-        let name = format!("{}:{}", document.source.name, document.lines_before + 1);
         text.push_str(&TextDiff::from_lines(&before, &after).unified_diff().header(&name, &format!("{name} wired")).to_string());
     }
     text
@@ -194,7 +213,7 @@ mod tests {
     fn documents_are_cut_where_kubectl_cuts_and_lose_no_byte() {
         let text = "# head\n---\na: 1\n--- # next\nb: |\n  ---\n  text\n---\n---\nc: 3";
         let source = Source { name: "x".to_owned(), text: text.to_owned() };
-        let documents = manifest::documents(&source);
+        let documents = manifest::documents([&source]);
         assert_eq!(documents.iter().map(|document| format!("{}{}", document.separator, document.text)).collect::<String>(), text);
         assert_eq!(documents.iter().map(|document| document.lines_before).collect::<Vec<_>>(), [0, 2, 4, 8, 9]);
     }

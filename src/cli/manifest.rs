@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::opts::Output;
 use crate::api::yaml::{self, Node, NotYaml};
@@ -69,6 +69,8 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, InputError> {
 
 /// One document of a source.
 pub(super) struct Document<'a> {
+    /// Its place among all that were read.
+    pub(super) number: usize,
     pub(super) source: &'a Source,
     /// The separator line before it, where there is one.
     pub(super) separator: &'a str,
@@ -96,27 +98,33 @@ impl Document<'_> {
     }
 }
 
-/// Cuts a source where kubectl does: at lines that begin with three dashes and say nothing else.
-pub(super) fn documents(source: &Source) -> Vec<Document<'_>> {
+/// Cuts sources where kubectl does: at lines that begin with three dashes and say nothing else.
+pub(super) fn documents<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<Document<'a>> {
     let mut documents = Vec::new();
-    let (mut start, mut at, mut lines, mut lines_before, mut separator) = (0, 0, 0, 0, "");
-    for line in source.text.split_inclusive('\n') {
-        let end = at + line.len();
-        lines += 1;
-        let rest = line.strip_prefix("---").map(str::trim);
-        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#')) {
-            if at > 0 {
-                documents.push(Document { source, separator, text: &source.text[start..at], lines_before });
+    for source in sources {
+        let (mut start, mut at, mut lines, mut lines_before, mut separator) = (0, 0, 0, 0, "");
+        let mut add = |separator, text, lines_before| {
+            documents.push(Document { number: documents.len(), source, separator, text, lines_before });
+        };
+        for line in source.text.split_inclusive('\n') {
+            let end = at + line.len();
+            lines += 1;
+            let rest = line.strip_prefix("---").map(str::trim);
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#')) {
+                if at > 0 {
+                    add(separator, &source.text[start..at], lines_before);
+                }
+                (start, lines_before, separator) = (end, lines, line);
             }
-            (start, lines_before, separator) = (end, lines, line);
+            at = end;
         }
-        at = end;
+        add(separator, &source.text[start..], lines_before);
     }
-    documents.push(Document { source, separator, text: &source.text[start..], lines_before });
     documents
 }
 
 /// A pod template in a document.
+#[derive(Clone)]
 pub(super) struct Template {
     /// Fields and indices from the document to the object that holds `metadata` and `spec` of the pod.
     pub(super) path: Vec<String>,
@@ -124,8 +132,8 @@ pub(super) struct Template {
     pub(super) namespace: Option<String>,
     /// `Deployment/orders`.
     pub(super) title: String,
-    /// Keys of the workload's own annotations, where it is not the pod itself.
-    pub(super) workload_annotations: Vec<String>,
+    /// The workload's own annotations, where it is not the pod itself.
+    pub(super) workload_annotations: Map<String, Value>,
 }
 
 impl Template {
@@ -176,18 +184,22 @@ fn collect(object: &Value, of: (&str, &str), path: Vec<String>, found: &mut Vec<
     }
     let Some((_, _, to_template, owner)) = KINDS.iter().find(|known| known.0 == version && known.1 == kind) else { return };
     let name = text(&object["metadata"]["name"]).or_else(|| text(&object["metadata"]["generateName"])).unwrap_or_default();
-    let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key.clone());
     found.push(Template {
         path: path.into_iter().chain(to_template.iter().map(|part| (*part).to_owned())).collect(),
         title: format!("{kind}/{name}"),
         owner: owner(name),
         namespace: text(&object["metadata"]["namespace"]),
-        workload_annotations: if to_template.is_empty() { Vec::new() } else { annotations.collect() },
+        workload_annotations: object["metadata"]["annotations"]
+            .as_object()
+            .filter(|_| !to_template.is_empty())
+            .cloned()
+            .unwrap_or_default(),
     });
 }
 
-/// What is printed for a document: its own bytes, or a new value.
+/// What is printed: a document's own bytes, its new value, or an object of which no document says anything.
 pub(super) enum Printed<'a> {
+    Added(Value),
     Copied(&'a Document<'a>),
     Changed(&'a Document<'a>, Value),
 }
@@ -204,13 +216,17 @@ pub(super) fn print(documents: &[Printed], output: Output) -> Result<String, Str
 }
 
 fn append(text: &mut String, printed: &Printed) -> Result<(), String> {
-    let (Printed::Copied(document) | Printed::Changed(document, _)) = printed;
+    let separator = match printed {
+        Printed::Added(_) => "",
+        Printed::Copied(document) | Printed::Changed(document, _) => document.separator,
+    };
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     // Files follow each other without a separator of their own.
-    text.push_str(if document.separator.is_empty() && !text.is_empty() { "---\n" } else { document.separator });
+    text.push_str(if separator.is_empty() && !text.is_empty() { "---\n" } else { separator });
     match printed {
+        Printed::Added(value) => text.push_str(&yaml::write(value).map_err(|error| error.to_string())?),
         Printed::Copied(document) => text.push_str(document.text),
         Printed::Changed(document, value) => {
             text.push_str(document.head());
@@ -224,7 +240,7 @@ fn append(text: &mut String, printed: &Printed) -> Result<(), String> {
 fn json(documents: &[Printed]) -> Result<String, String> {
     let value = |printed: &Printed| match printed {
         Printed::Copied(document) => document.read().map(|node| node.value()).map_err(|error| error.to_string()),
-        Printed::Changed(_, value) => Ok(value.clone()),
+        Printed::Added(value) | Printed::Changed(_, value) => Ok(value.clone()),
     };
     let full = documents.iter().filter(|printed| !matches!(printed, Printed::Copied(document) if document.is_empty()));
     let mut values = full.map(value).collect::<Result<Vec<Value>, String>>()?;

@@ -5,6 +5,7 @@ mod exit;
 mod explain;
 mod inject;
 mod manifest;
+mod objects;
 mod opts;
 mod print;
 mod run;

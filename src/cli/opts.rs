@@ -54,6 +54,9 @@ pub(super) struct InputOpts {
 pub(super) struct InjectOpts {
     #[command(flatten)]
     pub(super) input: InputOpts,
+    /// Print also the objects that the applications need: Services and Triggers, Resiliencies and Subscriptions.
+    #[arg(long)]
+    pub(super) with_objects: bool,
     /// Print what would change, as a unified diff, and no documents.
     #[arg(long)]
     pub(super) diff: bool,

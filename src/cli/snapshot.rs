@@ -22,7 +22,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Snapshot, Exit> {
 /// Takes in every object of a source; how many could not be read.
 fn take(source: &Source, snapshot: &mut Snapshot) -> usize {
     let mut faults = 0;
-    for document in manifest::documents(source).iter().filter(|document| !document.is_empty()) {
+    for document in manifest::documents([source]).iter().filter(|document| !document.is_empty()) {
         let object = match document.read() {
             Ok(node) => node.value(),
             Err(error) => {

@@ -13,7 +13,7 @@ pub(super) fn run(opts: &UninjectOpts) -> Exit {
             return Exit::Usage;
         }
     };
-    let documents: Vec<Document> = sources.iter().flat_map(manifest::documents).collect();
+    let documents: Vec<Document> = manifest::documents(&sources);
     let printed: Vec<Result<Printed, String>> = documents.iter().map(document).collect();
     let faults: String = printed.iter().filter_map(|one| one.as_ref().err().cloned()).collect();
     if !faults.is_empty() {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::World;
 use crate::support::lab::Failure;
+use crate::support::podwire::documents;
 
 /// Folders that the API server cannot be asked about, each with the reason.
 const OFFLINE: [(&str, &str); 5] = [
@@ -56,7 +57,24 @@ pub(crate) fn check(world: &World, case: &str) -> Result<(), Failure> {
     let created = created?;
     let expected = value("pod.out.yaml").unwrap_or(pod);
     leaves("pod", &expected, &created)?;
-    nothing_else(&expected, &created)
+    nothing_else(&expected, &created)?;
+    generated(world, &read("objects.out.yaml").unwrap_or_default())
+}
+
+/// What is generated is taken as it stands, by the schemas of Knative and Dapr.
+fn generated(world: &World, objects: &str) -> Result<(), Failure> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let output = world.lab.try_kubectl(&["create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-"], Some(objects))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        return Err(Failure::new(String::from_utf8_lossy(&output.stderr)));
+    }
+    let stored = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<Vec<Value>, _>>()?;
+    let expected = documents(objects);
+    let pairs = expected.iter().zip(&stored);
+    pairs.into_iter().try_for_each(|(expected, stored)| leaves(expected["kind"].as_str().unwrap_or_default(), expected, stored))
 }
 
 /// A denial names every code of the report that prevents wiring.

@@ -34,27 +34,33 @@ impl Build {
     /// Waits for the end, and shows what is being done meanwhile.
     pub(crate) fn finish(mut self, screen: &Screen) -> Result<Tools, Error> {
         let start = Instant::now();
-        let mut status = self.status()?;
-        if status.is_none() {
-            screen.say(
-                "Its programs are being built from pinned sources: about 8 minutes on 2 cores, once. Later runs find them, and Ctrl-C now \
-                 loses only the one that is named last.",
-            )?;
-        }
-        while status.is_none() {
-            self.follow(screen)?;
-            thread::sleep(Duration::from_millis(200));
-            status = self.status()?;
-        }
-        if status == Some(true) {
-            if start.elapsed() > Duration::from_secs(1) {
-                self.follow(screen)?;
-                screen.say(&format!("All are there, after {} of waiting.\n", seconds(start.elapsed())))?;
+        let mut announced = false;
+        loop {
+            let status = self.status()?;
+            let news = self.news()?;
+            if status == Some(false) {
+                screen.show(&news)?;
+                return Err(Error::Build);
             }
-            return Tools::locate().map_err(|error| Error::Lab(error.to_string()));
+            if status.is_none() && !news.is_empty() && !announced {
+                announced = true;
+                screen.say(
+                    "Its programs are being built from pinned sources: about 7 minutes on 2 cores, once. Later runs find them, and Ctrl-C \
+                     now loses only the one that is named last.",
+                )?;
+            }
+            if announced {
+                screen.show(&news)?;
+            }
+            if status == Some(true) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
         }
-        self.follow(screen)?;
-        Err(Error::Build)
+        if announced {
+            screen.say(&format!("All are there, after {} of waiting.\n", seconds(start.elapsed())))?;
+        }
+        Tools::locate().map_err(|error| Error::Lab(error.to_string()))
     }
 
     /// Whether it succeeded, once it has ended.
@@ -63,14 +69,14 @@ impl Build {
         Ok(status.map(|status| status.success()))
     }
 
-    /// Shows the lines that are new in the log.
-    fn follow(&mut self, screen: &Screen) -> Result<(), Error> {
+    /// The lines that are new in the log.
+    fn news(&mut self) -> Result<String, Error> {
         let mut bytes = vec![0; 64 * 1024];
         // By position: the build writes at the offset that both of us share.
         let length = self.log.read_at(&mut bytes, self.read).map_err(|error| Error::System("the build's log".to_owned(), error))?;
         let end = bytes[..length].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.read += end as u64;
-        screen.show(&String::from_utf8_lossy(&bytes[..end]))
+        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn show(screen: &mut Screen, shell: &Shell) -> Result<(), Error> {
     costs(screen, &sidecar, &broker)?;
 
     screen.step("Offline: a mistake is found before it is applied")?;
-    screen.say("A letter is wrong in the name of a port. Nothing is printed to standard output, and the exit code is 1.")?;
+    screen.say("A letter is wrong in a port's name. Nothing goes to standard output, and the exit code is 1.")?;
     let said = shell.run(screen, MISTAKEN, Ends::Badly)?;
     screen.show(&said.err)
 }

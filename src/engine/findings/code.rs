@@ -254,6 +254,23 @@ catalogue! {
     /// In broker style only the variables that name style and app-id are added.
     NothingWired = "PW053" "nothing-wired" Warning;
 
+    /// Several workloads have one app-id and not all of them state it.
+    ///
+    /// Workloads of one app-id compete for the same events. That is meant only where every one of them states `podwire.io/app-id`; the younger one is not taken in.
+    AppIdTaken = "PW054" "app-id-taken" Error;
+    /// Workloads of one app-id disagree.
+    ///
+    /// An event may reach any of them, so they subscribe to the same entries, at the same port, in the same component, with the same retry, under the same service account. What the older one says stays in force.
+    MembersDisagree = "PW055" "members-disagree" Error;
+    /// In sidecar style the dead letter topic also gets what no entry asked for.
+    ///
+    /// Dapr sends an event that no rule matches to the dead letter topic; Knative passes it over. Add an entry without `type` and `filter`, or let the handler ignore what it does not know.
+    UnmatchedDeadLettered = "PW056" "unmatched-dead-lettered" Warning;
+    /// A delivery is tried for longer than the component waits for it.
+    ///
+    /// A component of Redis gives an event to another replica after its `processingTimeout`, 60 s unless the component says otherwise: the event is then delivered twice, and again. Shorten `podwire.io/retry`, or raise the component's value.
+    RetryTooLong = "PW057" "retry-too-long" Warning;
+
     /// The policy does not allow the style.
     ///
     /// `allowedStyles` of the policy names those that are.

@@ -42,6 +42,7 @@ pub(crate) struct Intent {
     pub(crate) broker: Option<BrokerName>,
     pub(crate) publish: Vec<Topic>,
     pub(crate) subscribe: Vec<Entry>,
+    pub(crate) retry: Retry,
     pub(crate) sidecar: SidecarOptions,
     /// `dapr.io/enabled: "true"` stands on the pod and Dapr's own injector answers to it.
     pub(crate) dapr_injects: bool,
@@ -72,8 +73,6 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
     unknown(request, findings);
     let application = application(request, findings);
     let (app_id, app_id_by) = app_id(request, findings);
-    // Nothing in a pod depends on it: it is read for its mistakes.
-    named(request, key::RETRY, Code::InvalidRetry, Retry::ALLOWED, Retry::parse, findings);
     let intent = Intent {
         asked,
         asked_by,
@@ -87,6 +86,7 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
         broker: named(request, key::BROKER, Code::InvalidBroker, BrokerName::ALLOWED, BrokerName::parse, findings),
         publish: publish(request, findings),
         subscribe: subscribe::read(request, findings),
+        retry: named(request, key::RETRY, Code::InvalidRetry, Retry::ALLOWED, Retry::parse, findings).unwrap_or_default(),
         sidecar: dapr::read(request, governing, dapr_enabled && !adopted, findings),
         dapr_injects: dapr_enabled && !adopted,
     };

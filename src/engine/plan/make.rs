@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     /// The styles in which it listens.
     pub(crate) listen: Vec<Style>,
     pub(crate) app_id: String,
+    /// The pub/sub component of the sidecar side.
+    pub(crate) pubsub: String,
     /// Index of the application among the containers.
     pub(crate) application: usize,
     /// The sidecar that podwire adds.
@@ -48,7 +50,9 @@ pub(crate) fn make(
         brokers(request, snapshot, governing, intent, publish, findings);
     }
     topics(intent, listen.contains(&Style::Broker), findings);
-    let (ours, environment) = sides(request, snapshot, governing, intent, (publish, &listen), found, &mut reasons, findings);
+    let pubsub = pubsub(governing, intent, publish, &mut reasons, findings);
+    let sides = (publish, listen.as_slice());
+    let (ours, environment) = both_sides(request, snapshot, governing, intent, sides, &pubsub, found, &mut reasons, findings);
     let amounts = resources::application(request, governing, intent, &mut reasons, findings);
     // A sidecar that is in the pod already has been counted.
     let added = ours.as_ref().filter(|_| found.is_none()).map(|sidecar| sidecar.amounts.as_slice()).unwrap_or_default();
@@ -58,19 +62,20 @@ pub(crate) fn make(
     let plan = app_id.filter(|_| !prevented).map(|app_id| {
         let mut all = environment::identity(publish, &app_id);
         all.extend(environment);
-        Plan { publish, listen, app_id, application: intent.application, sidecar: ours, environment: all, amounts, pod_amounts }
+        Plan { publish, listen, app_id, pubsub, application: intent.application, sidecar: ours, environment: all, amounts, pod_amounts }
     });
     (plan, publish, reasons)
 }
 
 /// The sidecar, where there is to be one, and what the application sees of either side.
 #[expect(clippy::too_many_arguments, reason = "each is another value of one decision, which has one caller")]
-fn sides(
+fn both_sides(
     request: &PodRequest,
     snapshot: &Snapshot,
     governing: &Governing,
     intent: &Intent,
     (publish, listen): (Style, &[Style]),
+    pubsub: &str,
     found: Option<Ports>,
     reasons: &mut Vec<Reason>,
     findings: &mut Vec<Finding>,
@@ -89,10 +94,7 @@ fn sides(
     }
     let environment = match publish {
         Style::Broker => environment::broker(request, snapshot, governing, intent, findings),
-        Style::Sidecar => {
-            let pubsub = pubsub(governing, intent, reasons, findings);
-            environment::sidecar(intent, &pubsub, ours.as_ref().map(|sidecar| sidecar.ports))
-        }
+        Style::Sidecar => environment::sidecar(intent, pubsub, ours.as_ref().map(|sidecar| sidecar.ports)),
     };
     (ours, environment)
 }
@@ -115,7 +117,7 @@ fn beside_dapr(request: &PodRequest, intent: &Intent, findings: &mut Vec<Finding
     }
 }
 
-fn pubsub(governing: &Governing, intent: &Intent, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
+fn pubsub(governing: &Governing, intent: &Intent, publish: Style, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
     let policys = governing.spec.sidecar.pubsub.as_deref();
     let (name, origin) = match (&intent.pubsub, policys) {
         (Some(stated), _) => (stated.as_str(), Origin::Annotation),
@@ -128,7 +130,7 @@ fn pubsub(governing: &Governing, intent: &Intent, reasons: &mut Vec<Reason>, fin
             Finding::new(Code::InvalidPubsub, subject, format!("{} must name {}", governing.words(), PubsubName::ALLOWED)).read(name),
         );
     }
-    if !intent.publish.is_empty() {
+    if !intent.publish.is_empty() && publish == Style::Sidecar {
         reasons.push(Reason::new("pubsub", name, origin));
     }
     name.to_owned()

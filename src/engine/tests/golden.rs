@@ -9,9 +9,10 @@ use similar::TextDiff;
 
 use super::{check, common, documents, repository, snapshot_of};
 use crate::api::yaml;
-use crate::engine::{Decision, PodRequest, Verdict, admit, copy_limits};
+use crate::engine::{App, Decision, Member, PodRequest, Reconciliation, Snapshot, Verdict, admit, copy_limits, reconcile};
 
-const KNOWN: [&str; 6] = ["findings.out.txt", "namespace.yaml", "pod.in.yaml", "pod.out.yaml", "policy.yaml", "snapshot.yaml"];
+const KNOWN: [&str; 7] =
+    ["findings.out.txt", "namespace.yaml", "objects.out.yaml", "pod.in.yaml", "pod.out.yaml", "policy.yaml", "snapshot.yaml"];
 
 #[test]
 fn golden() {
@@ -50,11 +51,23 @@ fn case(folder: &Path) -> String {
     let verdict = admit(&request, &snapshot);
     let wired = check(&request, &snapshot, &verdict);
     let changed = matches!(&verdict.decision, Decision::Wired(patch) if !patch.0.is_empty());
-    let expected = [("findings.out.txt", Some(report(&verdict))), ("pod.out.yaml", changed.then(|| written(&wired)))];
+    let mut findings = report(&verdict);
+    let objects = objects(&request, &snapshot, &mut findings);
+    let expected =
+        [("findings.out.txt", Some(findings)), ("objects.out.yaml", objects), ("pod.out.yaml", changed.then(|| written(&wired)))];
     let stale = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
     let stale: Vec<String> = stale.filter(|file| !KNOWN.contains(&file.as_str())).collect();
     assert!(stale.is_empty(), "no case reads or writes {stale:?}");
     expected.into_iter().map(|(file, text)| compare(&folder.join(file), text)).collect()
+}
+
+/// What the pod's application needs beside it, where it is wired and needs something.
+fn objects(request: &PodRequest, snapshot: &Snapshot, findings: &mut String) -> Option<String> {
+    let member = Member::of(request, snapshot, &request.owner.to_string(), false)?;
+    let Reconciliation { objects, findings: more } = reconcile(&App::new(member));
+    more.iter().for_each(|finding| writeln!(findings, "objects: {}: {finding}", finding.severity().word()).unwrap());
+    let texts: Vec<String> = objects.iter().map(written).collect();
+    (!texts.is_empty()).then(|| texts.join("---\n"))
 }
 
 /// What was decided, why, and what was found.
