@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::CustomResource;
+use kube::{CustomResource, CustomResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +15,18 @@ use super::style::Style;
 
 /// Who may be wired how. Exactly one policy governs a namespace: among those whose `namespaceSelector` fits, the highest `priority`, then the first by name.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[kube(group = "podwire.io", version = "v1alpha1", kind = "InjectionPolicy")]
+#[kube(
+    group = "podwire.io",
+    version = "v1alpha1",
+    kind = "InjectionPolicy",
+    category = "podwire",
+    shortname = "ipol",
+    doc = "InjectionPolicy says who may be wired how. Exactly one governs a namespace.",
+    printcolumn = r#"{"name":"Priority","type":"integer","jsonPath":".spec.priority"}"#,
+    printcolumn = r#"{"name":"Styles","type":"string","jsonPath":".spec.allowedStyles"}"#,
+    printcolumn = r#"{"name":"Preferred","type":"string","jsonPath":".spec.preferredStyle"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct InjectionPolicySpec {
     /// Namespaces that the policy may govern; all of them where it is left out.
@@ -157,6 +171,25 @@ pub struct Amounts {
     pub requests: BTreeMap<String, Quantity>,
     /// Limits.
     pub limits: BTreeMap<String, Quantity>,
+}
+
+/// The CustomResourceDefinition of InjectionPolicy. It states no defaults: what is left out stays out, and the built-in values may change with a release.
+pub fn definition() -> CustomResourceDefinition {
+    let mut definition = InjectionPolicy::crd();
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
+    schemas.for_each(without_defaults);
+    definition
+}
+
+fn without_defaults(schema: &mut JSONSchemaProps) {
+    schema.default = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(without_defaults);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        without_defaults(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        without_defaults(values);
+    }
 }
 
 impl InjectionPolicySpec {

@@ -9,7 +9,7 @@ use super::opts::InjectOpts;
 use super::{Exit, diagnose, print, snapshot};
 use crate::api::annotations::{DAPR_ENABLED, LISTEN, PREFIX};
 use crate::api::yaml::{self, Node};
-use crate::engine::{Code, Decision, Finding, Member, PodRequest, Snapshot, Subject, Verdict, admit, copy_limits};
+use crate::engine::{Code, Decision, Finding, Member, PodRequest, Reason, Snapshot, Subject, Verdict, admit, copy_limits};
 
 pub(super) fn run(opts: &InjectOpts) -> Exit {
     let sources = match manifest::read(&opts.input.filename) {
@@ -175,10 +175,27 @@ impl Injection<'_> {
         self.talk.push_str(&format!("{} in {namespace}: {outcome}, {style}\n", template.title));
         if matches!(verdict.decision, Decision::Wired(_)) {
             verdict.changes.iter().for_each(|change| self.talk.push_str(&format!("  + {change}\n")));
-            let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
-            self.talk.push_str(&format!("  because {}\n", reasons.join("; ")));
+            self.talk.push_str(&format!("  because {}\n", because(&verdict.reasons)));
         }
     }
+}
+
+/// The reasons in one line; requests of one container with one origin share their words.
+fn because(reasons: &[Reason]) -> String {
+    let mut parts: Vec<(String, &Reason)> = Vec::new();
+    for reason in reasons {
+        let amount = |reason: &Reason| reason.what.rsplit_once(' ').map(|(of, resource)| (of.to_owned(), resource.to_owned()));
+        match (parts.last_mut(), amount(reason)) {
+            (Some((text, last)), Some((of, resource)))
+                if last.origin == reason.origin && amount(last).is_some_and(|(known, _)| known == of) =>
+            {
+                text.push_str(&format!(", {resource} {}", reason.value));
+                *last = reason;
+            }
+            _ => parts.push((format!("{} {}", reason.what, reason.value), reason)),
+        }
+    }
+    parts.into_iter().map(|(text, reason)| format!("{text} ({})", reason.origin)).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a template carries a word for podwire; one that does not is copied, whatever is wrong with it.

@@ -1,5 +1,6 @@
 //! Speaks: flags, exit codes, printing; one file a verb. stdout is data, stderr is talk, a closed pipe is no failure.
 
+mod crds;
 mod diagnose;
 mod exit;
 mod explain;
@@ -13,6 +14,7 @@ mod snapshot;
 mod uninject;
 mod webhook;
 
+pub use crds::definitions;
 pub use exit::Exit;
 pub use opts::{Opts, reference};
 pub use run::main;

@@ -17,6 +17,9 @@ pub struct Opts {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// Print the CustomResourceDefinitions of podwire's own kinds.
+    #[command(after_help = "Example:\n  podwire crds | kubectl apply --server-side -f -")]
+    Crds,
     /// Print a finding's page, or the list of all codes.
     #[command(after_help = "Example:\n  podwire explain PW012")]
     Explain(ExplainOpts),

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::opts::Verb;
-use super::{Exit, Opts, explain, inject, print, uninject, webhook};
+use super::{Exit, Opts, crds, explain, inject, print, uninject, webhook};
 
 /// Parses the arguments, runs the verb, and answers with its exit code.
 pub fn main() -> std::process::ExitCode {
@@ -12,6 +12,7 @@ pub fn main() -> std::process::ExitCode {
 
 fn verb(verb: Verb) -> Exit {
     match verb {
+        Verb::Crds => crds::run(),
         Verb::Explain(opts) => explain::run(&opts),
         Verb::Inject(opts) => inject::run(&opts),
         Verb::Uninject(opts) => uninject::run(&opts),

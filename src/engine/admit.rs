@@ -152,7 +152,17 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
     if let Decision::Wired(patch) = &decision {
         debug_assert_eq!(laws::check(request, patch), Ok(()), "a patch broke a law");
     }
-    Verdict { decision, findings, style: Some(style), app_id, policy: governing.name, reasons, changes: inject::describe(&edits) }
+    // A word that is no style decides nothing, whatever was planned to find the other mistakes.
+    let stated = !findings.iter().any(|finding| finding.code == Code::InvalidStyle);
+    Verdict {
+        decision,
+        findings,
+        style: stated.then_some(style),
+        app_id,
+        policy: governing.name,
+        reasons,
+        changes: inject::describe(&edits),
+    }
 }
 
 fn untouched(request: &PodRequest, snapshot: &Snapshot) -> Option<Untouched> {

@@ -91,16 +91,16 @@ impl App {
     ///
     /// # Errors
     /// A finding about the member, which names both: it is not part of the application then.
-    pub fn join(&mut self, member: Member) -> Result<(), Finding> {
+    pub fn join(&mut self, member: Member) -> Result<(), Box<Finding>> {
         let (first, others) = (&self.first, format!("{} and {}", self.first.title, member.title));
         let subject = Subject::Annotation(key::APP_ID.to_owned());
         if !(first.states_app_id() && member.states_app_id()) {
             let finding = Finding::new(Code::AppIdTaken, subject, format!("{others} have it and not both state it"));
-            return Err(finding.read(&member.plan.app_id).help("state it in both, or give each its own"));
+            return Err(Box::new(finding.read(&member.plan.app_id).help("state it in both, or give each its own")));
         }
         if let Some(what) = member.difference(first) {
             let finding = Finding::new(Code::MembersDisagree, subject, format!("{others} do not have the same {what}"));
-            return Err(finding.read(&member.plan.app_id));
+            return Err(Box::new(finding.read(&member.plan.app_id)));
         }
         self.others.push(member);
         Ok(())

@@ -27,21 +27,33 @@ fn without_made(record: &Value) -> Option<Value> {
     Some(record)
 }
 
-fn folder() -> PathBuf {
+/// The golden folders.
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// The folders without a policy, a namespace or a snapshot of their own: InjectionPolicies are not installed here, and the others are shared by all.
+/// The folders that bring policies, and nothing else of their own.
+pub(crate) fn governed() -> Vec<String> {
+    let has = |case: &String, file: &str| folder().join(case).join(file).exists();
+    // The registration does not send pods that say nothing but dapr.io/enabled.
+    let adopted = "adopted-dapr-annotations";
+    let all = all().into_iter().filter(|case| has(case, "policy.yaml") && !has(case, "namespace.yaml") && !has(case, "snapshot.yaml"));
+    all.filter(|case| case != adopted).collect()
+}
+
+fn all() -> Vec<String> {
+    let entries = fs::read_dir(folder()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let names = entries.filter(|path| path.is_dir()).filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+/// The folders without a policy, a namespace or a snapshot of their own: each holds for the whole cluster, and the tests run side by side.
 pub(crate) fn cases() -> Vec<String> {
     let own = ["namespace.yaml", "policy.yaml", "snapshot.yaml"];
-    let entries = fs::read_dir(folder()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut cases: Vec<String> = entries
-        .filter(|path| path.is_dir() && !own.iter().any(|file| path.join(file).exists()))
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .filter(|case| !OFFLINE.iter().any(|(offline, _)| offline == case))
-        .collect();
-    cases.sort();
-    cases
+    let shared = |case: &String| !own.iter().any(|file| folder().join(case).join(file).exists());
+    all().into_iter().filter(shared).filter(|case| !OFFLINE.iter().any(|(offline, _)| offline == case)).collect()
 }
 
 pub(crate) fn check(world: &World, case: &str) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 mod failures;
 mod golden;
 mod oracle;
+mod policy;
 mod races;
 mod resources;
 #[path = "../support/mod.rs"]
@@ -13,7 +14,7 @@ mod wiring;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) lab: Lab,
     pub(crate) tools: Tools,
     pub(crate) podwire: Podwire,
+    /// Written by a test that installs policies, which govern the whole cluster; every other test reads.
+    pub(crate) policies: RwLock<()>,
 }
 
 type Test = fn(&World) -> Result<(), Failure>;
@@ -46,13 +49,26 @@ fn main() -> ExitCode {
     };
     let trials = tests().into_iter().map(|(name, test)| {
         let world = Arc::clone(&world);
-        Trial::test(name, move || Ok(test(&world)?))
+        Trial::test(name, move || {
+            let _built_in = world.policies.read().unwrap_or_else(PoisonError::into_inner);
+            Ok(test(&world)?)
+        })
+    });
+    let policy = policy::TESTS.iter().map(|(name, test)| {
+        let world = Arc::clone(&world);
+        Trial::test(*name, move || {
+            let _policies = world.policies.write().unwrap_or_else(PoisonError::into_inner);
+            Ok(test(&world)?)
+        })
     });
     let golden = golden::cases().into_iter().map(|case| {
         let world = Arc::clone(&world);
-        Trial::test(format!("golden::{case}"), move || Ok(golden::check(&world, &case)?))
+        Trial::test(format!("golden::{case}"), move || {
+            let _built_in = world.policies.read().unwrap_or_else(PoisonError::into_inner);
+            Ok(golden::check(&world, &case)?)
+        })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.chain(golden).collect());
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(policy).chain(golden).collect());
     if conclusion.has_failed() {
         world.lab.plane.keep_on_failure();
         eprintln!("logs: {}", world.lab.plane.dir().display());
@@ -63,7 +79,8 @@ fn main() -> ExitCode {
 /// The names alone, for `--list`: no control plane is started for them.
 fn names() -> Vec<Trial> {
     let golden = golden::cases().into_iter().map(|case| format!("golden::{case}"));
-    tests().into_iter().map(|(name, _)| name.to_owned()).chain(golden).map(|name| Trial::test(name, || Ok(()))).collect()
+    let policy = policy::TESTS.iter().map(|(name, _)| (*name).to_owned());
+    tests().into_iter().map(|(name, _)| name.to_owned()).chain(policy).chain(golden).map(|name| Trial::test(name, || Ok(()))).collect()
 }
 
 fn tests() -> Vec<(&'static str, Test)> {
@@ -79,5 +96,5 @@ fn world() -> Result<World, Failure> {
     lab.kubectl(&["create", "priorityclass", "high", "--value=1000"])?;
     let podwire = Podwire::start(&lab, Path::new(env!("CARGO_BIN_EXE_podwire")))?;
     lab.register(&podwire)?;
-    Ok(World { lab, tools, podwire })
+    Ok(World { lab, tools, podwire, policies: RwLock::new(()) })
 }

@@ -108,6 +108,7 @@ fn help_says_what_there_is_and_what_exit_codes_mean() {
     Usage: podwire <COMMAND>
 
     Commands:
+      crds      Print the CustomResourceDefinitions of podwire's own kinds
       explain   Print a finding's page, or the list of all codes
       inject    Wire the manifests of files, as the webhook would wire their pods
       uninject  Take back what podwire added to the manifests of files

@@ -25,6 +25,13 @@ fn command_line_page_is_fresh() {
     fresh("docs/cli.md", &podwire::cli::reference());
 }
 
+#[test]
+fn definitions_are_fresh() {
+    for (file, definition) in podwire::cli::definitions() {
+        fresh(&format!("manifests/crds/{file}"), &podwire::api::yaml::write(&definition).unwrap());
+    }
+}
+
 /// Compares a page with the committed one, or writes it.
 fn fresh(path: &str, page: &str) {
     let committed = std::fs::read_to_string(repository(path)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,8 @@ impl Lab {
     /// Starts the control plane; with the CRDs of Dapr and Knative, and podwire's permissions.
     pub(crate) fn start(tools: &Tools, options: &Options) -> Result<Self, Failure> {
         let lab = Lab { plane: ControlPlane::start_with(tools, options)? };
-        for folder in [&tools.dapr_crds, &tools.knative_crds] {
+        let ours = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/crds"));
+        for folder in [&tools.dapr_crds, &tools.knative_crds, &ours] {
             lab.kubectl(&["apply", "--server-side", "-f", &folder.display().to_string()])?;
         }
         lab.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;

@@ -73,10 +73,11 @@ fn add_labels(request: &PodRequest, wanted: &[(&str, &str)], findings: &mut Vec<
 
 /// Variables go before the container's own, so that those can refer to them. Where the application has all of them the pod was wired before, and what joined it since is not the application.
 fn environment(spec: &PodSpec, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
-    let names: BTreeSet<&str> = plan.environment.iter().map(|variable| variable.name.as_str()).collect();
-    let application = spec.containers.get(plan.application);
-    let present = |container: &Container| container.env.iter().flatten().filter(|variable| names.contains(variable.name.as_str())).count();
-    let wired = application.is_some_and(|container| present(container) >= names.len());
+    let has_all = |container: &Container| {
+        let present: BTreeSet<&str> = container.env.iter().flatten().map(|variable| variable.name.as_str()).collect();
+        plan.environment.iter().all(|variable| present.contains(variable.name.as_str()))
+    };
+    let wired = spec.containers.get(plan.application).is_some_and(has_all);
     let mut edits = Vec::new();
     for (list, index, container) in containers(spec, plan) {
         let missing = missing(container, plan, findings);

@@ -131,7 +131,7 @@ fn pubsub(governing: &Governing, intent: &Intent, publish: Style, reasons: &mut 
         );
     }
     if !intent.publish.is_empty() && publish == Style::Sidecar {
-        reasons.push(Reason::new("pubsub", name, origin));
+        reasons.push(Reason::new("component", name, origin));
     }
     name.to_owned()
 }

@@ -47,7 +47,7 @@ fn a_good_file_is_wired() {
       + requests of app: cpu 100m, memory 128Mi
       + labels: podwire.io/app-id, podwire.io/wired-style
       + annotations: podwire.io/wired
-      because style broker (annotation); app-id web (annotation); app requests cpu 100m (built in); app requests memory 128Mi (built in)
+      because style broker (annotation); app-id web (annotation); app requests cpu 100m, memory 128Mi (built in)
     "#);
 }
 
@@ -188,7 +188,7 @@ fn json_is_read_and_printed() {
       + env of app: PODWIRE_STYLE PODWIRE_APP_ID
       + labels: podwire.io/app-id, podwire.io/wired-style
       + annotations: podwire.io/wired
-      because style broker (annotation); app-id web (annotation); app requests cpu 1 (manifest); app requests memory 1Gi (manifest)
+      because style broker (annotation); app-id web (annotation); app requests cpu 1, memory 1Gi (manifest)
     warning[PW053]: nothing-wired: pod
      --> pod.json:1:58
       |
