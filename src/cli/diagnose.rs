@@ -51,7 +51,15 @@ fn place<'a>(finding: &Finding, document: &'a Node, template: Option<&Template>)
     let container = |name: &str| containers().find(|container| container.get("name").is_some_and(|node| node.value() == name));
     match &finding.subject {
         Subject::Annotation(key) => metadata("annotations", key).or_else(|| document.get("metadata")?.get("annotations")?.get(key)),
-        Subject::Container(name) => container(name.split(' ').next().unwrap_or(name))?.get("name"),
+        Subject::Container(name) => container(name)?.get("name"),
+        Subject::Resource { container: owner, section, resource } => {
+            let holder = match owner {
+                Some(name) => container(name)?,
+                None => pod.get("spec")?,
+            };
+            let stated = holder.get("resources").and_then(|resources| resources.get(section)?.get(resource));
+            stated.or_else(|| holder.get("name"))
+        }
         Subject::Field(path) => path.split('.').try_fold(pod, step),
         Subject::Label(key) => metadata("labels", key),
         Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod => document.get("metadata").and_then(|metadata| metadata.get("name")),

@@ -1,6 +1,6 @@
 //! The first door: may this pod be wired, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::audit_reason;
 use super::governing::Governing;
@@ -144,6 +144,8 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         (None, None) => Vec::new(),
     };
     findings.sort_by_key(Finding::severity);
+    let mut said = BTreeSet::new();
+    findings.retain(|finding| said.insert(finding.clone()));
     let decision = match (worst(&findings), governing.spec.on_invalid()) {
         (Worst::Security, _) | (Worst::Error, OnInvalid::Deny) => Decision::Denied,
         (Worst::Error, OnInvalid::Warn) => Decision::Unwired,

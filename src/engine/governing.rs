@@ -20,10 +20,12 @@ impl Governing {
     /// Among the policies whose selector fits: the highest priority, then the first by name.
     pub(crate) fn of(namespace: &str, snapshot: &Snapshot) -> Self {
         let Some(policies) = snapshot.policies.as_ref().filter(|policies| !policies.is_empty()) else { return Governing::default() };
-        let none = BTreeMap::new();
-        let labels = snapshot.namespaces.as_ref().and_then(|known| known.get(namespace)).map_or(&none, |namespace| &namespace.labels);
+        let known = snapshot.namespaces.as_ref().and_then(|known| known.get(namespace));
+        let mut labels = known.map_or_else(BTreeMap::new, |namespace| namespace.labels.clone());
+        // The API server gives every namespace this label; a file need not state it.
+        labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
         let fits =
-            |spec: &InjectionPolicySpec| spec.namespace_selector.as_ref().is_none_or(|selector| selects(selector, labels) == Some(true));
+            |spec: &InjectionPolicySpec| spec.namespace_selector.as_ref().is_none_or(|selector| selects(selector, &labels) == Some(true));
         let governing = policies.iter().filter(|(_, spec)| fits(spec)).min_by_key(|(name, spec)| (std::cmp::Reverse(spec.priority), *name));
         match governing {
             Some((name, spec)) => Governing { name: Some(name.clone()), spec: spec.clone(), none_fits: false },

@@ -114,6 +114,9 @@ fn view_of(pod: &Value) -> Result<Pod, Unreadable> {
     if !pod.is_object() {
         return Err(Unreadable("it is no object".to_owned()));
     }
+    if !pod["spec"].is_object() {
+        return Err(Unreadable("it has no spec".to_owned()));
+    }
     Pod::deserialize(pod).map_err(|error| Unreadable(error.to_string()))
 }
 

@@ -6,6 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::Version;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum_server::accept::{TcpConfigAcceptor, TcpKeepaliveConfig, TcpSocketConfig};
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
@@ -73,6 +78,7 @@ impl Bound {
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
 
         let routes = admission::router(limits.clone(), Arc::clone(&observed.snapshots), Arc::clone(&observed.metrics), decide);
+        let routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&observed), ask_to_leave));
         let tls = RustlsAcceptor::new(certificates.tls()).handshake_timeout(limits.handshake).acceptor(sockets());
         let admission = server(self.admission, &limits, &handle).acceptor(tls).serve(routes.into_make_service());
 
@@ -95,6 +101,16 @@ impl Bound {
         metrics_handle.shutdown();
         ended
     }
+}
+
+/// Clients that keep a connection are told to leave it once the end is near: one that sends a request while its connection is closed would lose it.
+async fn ask_to_leave(State(observed): State<Arc<Observed>>, request: Request, next: Next) -> Response {
+    let http1 = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if http1 && observed.stopping.load(Ordering::Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Beside the deadline, what an answer may take to be sent after the end was announced.

@@ -296,6 +296,11 @@ catalogue! {
     /// A quantity is a decimal number with a suffix of n, u, m, k, M, G, T, P, E or Ki, Mi, Gi, Ti, Pi, Ei, or with an exponent.
     InvalidQuantity = "PW065" "invalid-quantity" Error;
 
+    /// A container asks for more than it may use.
+    ///
+    /// The manifest, or Dapr's annotations of the sidecar, state a request above the limit of the same resource. Kubernetes refuses such a container; podwire does not guess which of the two was meant.
+    RequestAboveLimit = "PW066" "request-above-limit" Error;
+
     /// A version of Kubernetes that podwire is not tested with.
     ///
     /// Native sidecars are certain from Kubernetes 1.33 on.
@@ -337,4 +342,12 @@ catalogue! {
     ///
     /// Kubernetes takes text only: YAML reads `8080` as a number and `yes` as a boolean. Put the value in quotes.
     AnnotationNotText = "PW093" "annotation-not-text" Error;
+    /// A document of a kind that podwire does not wire offline.
+    ///
+    /// Its pods are wired at admission, by the webhook; the document is copied as it is.
+    KindNotWired = "PW094" "kind-not-wired" Warning;
+    /// A template carries podwire's labels and no record of podwire's edits.
+    ///
+    /// The annotation `podwire.io/wired` was removed, so nothing can be taken back: remove by hand what podwire added.
+    NothingRecorded = "PW095" "nothing-recorded" Warning;
 }

@@ -19,6 +19,15 @@ pub enum Subject {
     NamespaceLabel(String),
     /// The pod as a whole.
     Pod,
+    /// A request or a limit.
+    Resource {
+        /// The container's name; `None` for the pod's own.
+        container: Option<String>,
+        /// `requests` or `limits`.
+        section: &'static str,
+        /// The resource's name.
+        resource: String,
+    },
     /// An environment variable of a container.
     Variable {
         /// The container's name.
@@ -38,6 +47,8 @@ impl std::fmt::Display for Subject {
             Subject::Label(key) => write!(f, "label {key}"),
             Subject::NamespaceLabel(key) => write!(f, "namespace label {key}"),
             Subject::Pod => write!(f, "pod"),
+            Subject::Resource { container: Some(name), section, resource } => write!(f, "container {name} {section} {resource}"),
+            Subject::Resource { container: None, section, resource } => write!(f, "pod {section} {resource}"),
             Subject::Variable { container, name } => write!(f, "variable {name} of container {container}"),
         }
     }

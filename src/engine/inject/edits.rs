@@ -162,8 +162,8 @@ fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, fin
         }
     }
     if found.is_some() {
-        if !found.is(&container, sidecar) {
-            findings.push(squatted());
+        if let Some(part) = found.difference(&container, sidecar) {
+            findings.push(squatted(&format!("its {part} is not podwire's")));
         }
         return edits;
     }
@@ -178,16 +178,17 @@ fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, fin
     edits
 }
 
-fn squatted() -> Finding {
-    let subject = Subject::Container(SIDECAR.to_owned());
-    Finding::new(Code::SquattedContainer, subject, "the name is the sidecar's and the container is not").help("rename the container")
+fn squatted(why: &str) -> Finding {
+    let allowed = format!("the name is the sidecar's, and {why}");
+    let help = "rename it, or podwire uninject and let the webhook wire it";
+    Finding::new(Code::SquattedContainer, Subject::Container(SIDECAR.to_owned()), allowed).help(help)
 }
 
 /// Where podwire adds no sidecar, one of Dapr's injector is welcome in the sidecar style, and nothing else of its name is.
 fn squatted_without_sidecar(request: &PodRequest, plan: &Plan, found: &Found, findings: &mut Vec<Finding>) {
     let daprs = plan.publish == Style::Sidecar && request.annotation(key::DAPR_ENABLED).is_some();
     if found.is_some() && !daprs {
-        findings.push(squatted());
+        findings.push(squatted("this pod gets none"));
     }
 }
 

@@ -44,23 +44,35 @@ impl<'a> Found<'a> {
         })
     }
 
-    /// Whether it is the planned sidecar: the fields of identity and privilege say what the plan says. Resources, the timing of probes, added mounts and variables, and order may differ.
-    pub(super) fn is(&self, planned: &Container, sidecar: &Sidecar) -> bool {
-        let Some((found, init)) = self.container else { return false };
+    /// What makes it another container than the planned sidecar, if anything: the fields of identity and privilege say what the plan says. Resources, the timing of probes, added mounts and variables, and order may differ.
+    pub(super) fn difference(&self, planned: &Container, sidecar: &Sidecar) -> Option<String> {
+        let (found, init) = self.container?;
         // A container of `containers` may state a restart policy too, from Kubernetes 1.35 on: ours states none.
         let restarts = found.restart_policy == init.then(|| "Always".to_owned());
         let image = found.image.as_deref().unwrap_or_default();
         let allowed = sidecar.allowed_images.as_ref().is_none_or(|all| all.iter().any(|pattern| fits(pattern, image)));
-        found.command.as_ref().is_none_or(Vec::is_empty)
-            && found.args == planned.args
-            && restarts
-            && allowed
-            && runs_nothing_else(found)
-            && same_mounts(found, planned)
-            && same_environment(found, planned)
-            && found.ports.iter().flatten().all(|port| port.host_port.is_none_or(|port| port == 0))
-            && found.security_context.as_ref().is_some_and(is_strict)
+        let host_port = found.ports.iter().flatten().any(|port| port.host_port.is_some_and(|port| port != 0));
+        let parts = [
+            ("command", found.command.as_ref().is_none_or(Vec::is_empty)),
+            ("restartPolicy", restarts),
+            ("image", allowed),
+            ("lifecycle, probes or devices", runs_nothing_else(found)),
+            ("volumeMounts", same_mounts(found, planned)),
+            ("hostPort", !host_port),
+            ("securityContext", found.security_context.as_ref().is_some_and(is_strict)),
+        ];
+        let part = parts.into_iter().find_map(|(part, same)| (!same).then(|| part.to_owned()));
+        part.or_else(|| other_argument(found, planned)).or_else(|| other_variable(found, planned))
     }
+}
+
+/// The first argument that the container has and the plan has not, or the other way round.
+fn other_argument(found: &Container, planned: &Container) -> Option<String> {
+    let args = |container: &Container| container.args.clone().unwrap_or_default();
+    let (found, planned) = (args(found), args(planned));
+    let at = found.iter().zip(&planned).position(|(one, other)| one != other).unwrap_or(found.len().min(planned.len()));
+    let other = found.get(at).or(planned.get(at))?;
+    Some(format!("args {other}"))
 }
 
 /// No hook and no probe runs a command in it or calls another host, and no device is mapped into it.
@@ -92,8 +104,8 @@ fn overlaps(path: &str, other: &str) -> bool {
     path.iter().any(|part| part == "..") || path.iter().zip(&other).all(|(one, other)| one == other)
 }
 
-/// Every planned variable is the last of its name and has the planned value; of the reserved names there is none beside those.
-fn same_environment(found: &Container, planned: &Container) -> bool {
+/// The first variable that is not as planned. Every planned one is the last of its name and has the planned value; of the reserved names there is none beside those.
+fn other_variable(found: &Container, planned: &Container) -> Option<String> {
     let last = |name: &str| found.env.iter().flatten().rev().find(|variable| variable.name == name);
     let same = |one: &EnvVar, other: &EnvVar| match (&one.value_from, &other.value_from) {
         (None, None) => one.value.as_deref().unwrap_or_default() == other.value.as_deref().unwrap_or_default(),
@@ -105,11 +117,14 @@ fn same_environment(found: &Container, planned: &Container) -> bool {
     let is_planned = |name: &str| planned.env.iter().flatten().any(|variable| variable.name == name);
     // Clusters that bring certificates of their own set SSL_CERT_DIR everywhere.
     let reserved = |name: &str| RESERVED.contains(&name) && name != "SSL_CERT_DIR" && !is_planned(name);
-    let added = found.env.iter().flatten().any(|variable| reserved(&variable.name));
     // What `envFrom` brings cannot be seen.
-    let hidden = found.env_from.as_ref().is_some_and(|sources| !sources.is_empty());
+    if found.env_from.as_ref().is_some_and(|sources| !sources.is_empty()) {
+        return Some("envFrom".to_owned());
+    }
+    let added = found.env.iter().flatten().find(|variable| reserved(&variable.name));
     let mut wanted = planned.env.iter().flatten().filter(|variable| variable.name != GO_MEMORY_LIMIT);
-    !added && !hidden && wanted.all(|variable| last(&variable.name).is_some_and(|found| same(found, variable)))
+    let other = added.or_else(|| wanted.find(|variable| last(&variable.name).is_none_or(|found| !same(found, variable))));
+    other.map(|variable| format!("env {}", variable.name))
 }
 
 /// At least as strict as what podwire writes.

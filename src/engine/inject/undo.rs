@@ -86,6 +86,9 @@ impl Record {
             Edit::Amount { container, amount, .. } => {
                 let resources = format!("containers/{container}/resources");
                 self.parents(pod, &[&resources, &format!("{resources}/{}", amount.section.word())]);
+                if at(pod, &resources).is_some_and(only_copied) {
+                    self.made.insert(format!("{resources}/requests"));
+                }
                 let was = at(pod, &format!("{resources}/{}/{}", amount.section.word(), amount.resource)).cloned();
                 self.amounts.entry(container.clone()).or_default().insert(place(amount), was);
             }
@@ -130,6 +133,12 @@ impl Record {
             }
         }
     }
+}
+
+/// Whether nothing but the API server's copying of limits may have made the requests.
+fn only_copied(resources: &Value) -> bool {
+    let requests = resources["requests"].as_object().filter(|requests| !requests.is_empty());
+    requests.is_some_and(|requests| requests.iter().all(|(resource, request)| resources["limits"].get(resource) == Some(request)))
 }
 
 fn place(amount: &Amount) -> String {

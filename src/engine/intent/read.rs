@@ -236,8 +236,9 @@ fn app_port(request: &PodRequest, application: usize, findings: &mut Vec<Finding
     let container = containers(request).get(application);
     let daprs = request.annotation(key::DAPR_APP_PORT).and_then(Port::parse);
     let Some(read) = request.annotation(key::APP_PORT) else {
-        let ports = container.and_then(|container| container.ports.as_deref()).unwrap_or_default();
-        let only = || match ports {
+        let ports = container.into_iter().flat_map(|container| container.ports.iter().flatten());
+        let ports: Vec<_> = ports.filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")).collect();
+        let only = || match ports[..] {
             [port] => Port::new(i64::from(port.container_port)),
             _ => None,
         };

@@ -71,7 +71,7 @@ pub(super) fn application(
     for (resource, built_in, _) in BUILT_IN {
         let mut read = |section| {
             let written = section_of(container.resources.as_ref(), section)?.get(resource)?;
-            read(written, &format!("container {} {} {resource}", container.name, section.word()), findings)
+            read(written, subject(Some(&container.name), section, resource), findings)
         };
         let (asked, allowed) = (read(Section::Requests), read(Section::Limits));
         let origin = |section| match section {
@@ -140,7 +140,7 @@ pub(super) fn pod(
     for (resource, _, _) in BUILT_IN {
         let mut read = |section| {
             let written = section_of(spec.resources.as_ref(), section)?.get(resource)?;
-            read(written, &format!("spec.resources {} {resource}", section.word()), findings)
+            read(written, subject(None, section, resource), findings)
         };
         let (request, limit) = (read(Section::Requests), read(Section::Limits));
         let asks = of(sidecar, Section::Requests, resource).unwrap_or(Quantity::ZERO);
@@ -172,6 +172,13 @@ impl Share<'_> {
         let is_stated = |value: &Stated| value.as_ref().is_some_and(|(_, origin)| *origin != Origin::LimitRange);
         let stated = (is_stated(&present.0), is_stated(&present.1));
         let (asked, allowed) = present;
+        if let (Some((request, _)), Some((limit, _)), (true, true)) = (&asked, &allowed, stated)
+            && request > limit
+        {
+            let subject = subject(Some(self.container), Section::Requests, resource);
+            let finding = Finding::new(Code::RequestAboveLimit, subject, format!("the limit is {limit}"));
+            findings.push(finding.read(request.to_string()).help("lower the request or raise the limit"));
+        }
         let fallback = built_in.map(|value| (value, Origin::BuiltIn));
         let request = if stated.0 { asked } else { default(Section::Requests).or(fallback).or(asked) };
         let limit = if stated.1 { allowed } else { default(Section::Limits).or(allowed) };
@@ -222,7 +229,7 @@ impl Share<'_> {
             OnViolation::Deny => (Code::ResourceRefused, stated.clone(), "must respect"),
             OnViolation::Warn => (Code::ResourceOutOfBounds, stated.clone(), "left, against"),
         };
-        let subject = Subject::Container(format!("{} {} {resource}", self.container, section.word()));
+        let subject = subject(Some(self.container), section, resource);
         let allowed = format!("{verb} {} {} of {}", bound.0, bound.1, self.governing.words());
         let finding = Finding::new(code, subject, allowed).read(stated.0.to_string());
         if !findings.contains(&finding) {
@@ -252,15 +259,14 @@ fn section_of(resources: Option<&ResourceRequirements>, section: Section) -> Opt
     }
 }
 
-fn read(written: &Written, place: &str, findings: &mut Vec<Finding>) -> Option<Quantity> {
+fn subject(container: Option<&str>, section: Section, resource: &str) -> Subject {
+    Subject::Resource { container: container.map(str::to_owned), section: section.word(), resource: resource.to_owned() }
+}
+
+fn read(written: &Written, subject: Subject, findings: &mut Vec<Finding>) -> Option<Quantity> {
     let quantity = Quantity::parse(&written.0).ok().map(Quantity::round_to_milli);
     if quantity.is_none() {
-        let finding = Finding::new(
-            Code::InvalidQuantity,
-            Subject::Container(place.trim_start_matches("container ").to_owned()),
-            "allowed: 250m, 1.5, 128Mi, 1e3",
-        );
-        findings.push(finding.read(&written.0));
+        findings.push(Finding::new(Code::InvalidQuantity, subject, "allowed: 250m, 1.5, 128Mi, 1e3").read(&written.0));
     }
     quantity
 }

@@ -158,3 +158,23 @@ fn the_container_of_daprs_own_injector_may_join_later() {
     pod["spec"]["containers"].as_array_mut().unwrap().push(json!({ "name": "daprd", "image": "ghcr.io/dapr/daprd:1.18.1" }));
     assert!(matches!(admit(&PodRequest::new("shop", pod).unwrap(), &cluster()).decision, Decision::Wired(patch) if patch.0.is_empty()));
 }
+
+/// A pod that was wired with other facts of Dapr is refused too, and told apart: what differs is named.
+#[test]
+fn a_sidecar_of_other_facts_is_named_by_what_differs() {
+    let without = |name: &str| common().into_iter().filter(|object| object["metadata"]["name"] != name).collect::<Vec<_>>();
+    let said = |snapshot: &Snapshot| {
+        let verdict = admit(&PodRequest::new("shop", wired("")).unwrap(), snapshot);
+        verdict
+            .findings
+            .into_iter()
+            .find(|finding| finding.code == Code::SquattedContainer)
+            .map_or_else(String::new, |finding| finding.allowed)
+    };
+    let of_other_services = said(&snapshot_of(without("dapr-placement-server")));
+    assert!(of_other_services.contains("args --placement-host-address"), "{of_other_services}");
+    let mut rotated = cluster();
+    rotated.dapr.trust_anchors = Some("other anchors".to_owned());
+    assert!(said(&rotated).contains("env DAPR_TRUST_ANCHORS"), "{}", said(&rotated));
+    assert_eq!(said(&cluster()), "");
+}

@@ -189,6 +189,21 @@ async fn the_end_loses_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_a_connection_is_told_to_leave_before_the_end() {
+    let serving = serve(Unusual { shutdown_delay: Duration::from_secs(3), ..Unusual::default() }, always(wired())).await;
+    let mut kept = serving.connect(Protocol::H1).await;
+    kept.wire().await.unwrap();
+    kept.wire().await.unwrap();
+    serving.stop();
+    let stopping = (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    until("readiness says so", async || serving.get("/readyz").await == stopping).await;
+    kept.wire().await.unwrap();
+    assert!(kept.wire().await.is_err(), "the connection is closed after an answer that said so");
+    serving.connect(Protocol::H1).await.wire().await.unwrap();
+    serving.ended().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readiness_says_what_is_missing() {
     let serving = serve(Unusual { lacks_key: true, ..Unusual::default() }, always(wired())).await;
     let (status, text) = serving.get("/readyz").await;
