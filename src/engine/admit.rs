@@ -7,7 +7,7 @@ use super::governing::Governing;
 use super::inject;
 use super::intent::{self, Ask};
 use super::laws;
-use super::plan;
+use super::plan::{self, Case};
 use super::request::PodRequest;
 use super::snapshot::Snapshot;
 use super::{Code, Finding, Reason, Subject};
@@ -133,7 +133,8 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         return Verdict { findings: vec![finding], ..Verdict::of(Decision::Unwired) };
     }
     let found = inject::Found::of(request);
-    let (plan, style, reasons) = plan::make(request, snapshot, &governing, &intent, found.ports(), &mut findings);
+    let case = Case { request, snapshot, governing: &governing, intent: &intent };
+    let (plan, style, reasons) = plan::make(case, found.ports(), &mut findings);
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let edits = match (&plan, &app_id) {
         (Some(plan), _) => inject::edits(request, plan, &found, &governing, &mut findings),

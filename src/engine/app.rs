@@ -2,7 +2,7 @@
 
 use super::governing::Governing;
 use super::intent::{self, Ask, Intent};
-use super::plan::{self, Plan};
+use super::plan::{self, Case, Plan};
 use super::request::PodRequest;
 use super::snapshot::Snapshot;
 use super::{Code, Finding, Origin, Subject};
@@ -28,7 +28,8 @@ impl Member {
         let mut findings = Vec::new();
         let governing = Governing::of(&request.namespace, snapshot);
         let Ask::Wire(intent) = intent::read(request, snapshot, &governing, &mut findings) else { return None };
-        let (plan, _, _) = plan::make(request, snapshot, &governing, &intent, None, &mut findings);
+        let case = Case { request, snapshot, governing: &governing, intent: &intent };
+        let (plan, _, _) = plan::make(case, None, &mut findings);
         let mut plan = plan.filter(|_| !governing.none_fits)?;
         if listens_too {
             plan.listen = vec![Style::Sidecar, Style::Broker];

@@ -1,14 +1,12 @@
 //! The environment that an application sees.
 
-use super::{Ports, ports};
+use super::{Case, Ports, ports};
 use crate::api::annotations as key;
 use crate::api::names::{BrokerName, Topic};
 use crate::api::policy::fits;
 use crate::api::style::Style;
-use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
-use crate::engine::request::PodRequest;
-use crate::engine::snapshot::{Broker, Snapshot};
+use crate::engine::snapshot::Broker;
 use crate::engine::{Code, Finding, Subject};
 
 /// A variable of the application's containers.
@@ -46,18 +44,13 @@ pub(super) fn sidecar(intent: &Intent, pubsub: &str, ports: Option<Ports>) -> Ve
 }
 
 /// What an application that publishes to Brokers sees.
-pub(super) fn broker(
-    request: &PodRequest,
-    snapshot: &Snapshot,
-    governing: &Governing,
-    intent: &Intent,
-    findings: &mut Vec<Finding>,
-) -> Vec<Variable> {
+pub(super) fn broker(case: Case, findings: &mut Vec<Finding>) -> Vec<Variable> {
+    let intent = case.intent;
     let mut variables = Vec::new();
     let mut certificates: Vec<&str> = Vec::new();
     for topic in &intent.publish {
         let Some(name) = intent.broker.clone().or_else(|| BrokerName::of_topic(topic)) else { continue };
-        let Some(broker) = find(request, snapshot, governing, &name, key::PUBLISH, findings) else { continue };
+        let Some(broker) = find(case, &name, key::PUBLISH, findings) else { continue };
         let Some(url) = &broker.url else { continue };
         variables.push(variable(publish_url(topic), url.clone()));
         if intent.publish.len() == 1 {
@@ -73,25 +66,20 @@ pub(super) fn broker(
 }
 
 /// The Brokers to which a pod listens must be there and allowed too, though no variable names them.
-pub(super) fn listened(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, intent: &Intent, findings: &mut Vec<Finding>) {
+pub(super) fn listened(case: Case, findings: &mut Vec<Finding>) {
+    let intent = case.intent;
     for entry in &intent.subscribe {
         let broker = intent.broker.clone().or_else(|| BrokerName::of_topic(&entry.topic));
         let dead_letter = entry.dead_letter.as_ref().and_then(BrokerName::of_topic);
         for name in broker.into_iter().chain(dead_letter) {
-            find(request, snapshot, governing, &name, key::SUBSCRIBE, findings);
+            find(case, &name, key::SUBSCRIBE, findings);
         }
     }
 }
 
 /// The Broker, where it may be used and is ready; each finding about it is made once.
-fn find<'a>(
-    request: &PodRequest,
-    snapshot: &'a Snapshot,
-    governing: &Governing,
-    name: &BrokerName,
-    annotation: &str,
-    findings: &mut Vec<Finding>,
-) -> Option<&'a Broker> {
+fn find<'a>(case: Case<'a>, name: &BrokerName, annotation: &str, findings: &mut Vec<Finding>) -> Option<&'a Broker> {
+    let Case { request, snapshot, governing, .. } = case;
     let mut say = |code, allowed: String, help: &str| {
         let finding = Finding::new(code, Subject::Annotation(annotation.to_owned()), allowed).read(name.as_str()).help(help);
         if !findings.contains(&finding) {

@@ -1,13 +1,11 @@
 //! Intent, snapshot and policy → [`Plan`].
 
 use super::environment::{self, Variable};
-use super::{Amount, Ports, Sidecar, ports, resources, sidecar, style};
+use super::{Amount, Case, Ports, Sidecar, ports, resources, sidecar, style};
 use crate::api::annotations as key;
 use crate::api::names::PubsubName;
 use crate::api::style::Style;
-use crate::engine::governing::Governing;
 use crate::engine::intent::Intent;
-use crate::engine::request::PodRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
@@ -33,30 +31,28 @@ pub(crate) struct Plan {
 }
 
 /// Makes the plan of a pod. It is there where nothing prevents it; the style and the reasons always are.
-pub(crate) fn make(
-    request: &PodRequest,
-    snapshot: &Snapshot,
-    governing: &Governing,
-    intent: &Intent,
-    found: Option<Ports>,
-    findings: &mut Vec<Finding>,
-) -> (Option<Plan>, Style, Vec<Reason>) {
-    let (publish, reason) = style::decide(request, snapshot, governing, intent, findings);
+pub(crate) fn make(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>) -> (Option<Plan>, Style, Vec<Reason>) {
+    let intent = case.intent;
+    let (publish, reason) = style::decide(case, findings);
     let mut reasons = vec![reason];
     reasons.extend(intent.app_id.as_ref().map(|app_id| Reason::new("app-id", app_id, intent.app_id_by.clone())));
-    versions(snapshot, findings);
+    versions(case.snapshot, findings);
     let listen = if intent.listen_both { vec![Style::Sidecar, Style::Broker] } else { vec![publish] };
     if listen.contains(&Style::Broker) || publish == Style::Broker {
-        brokers(request, snapshot, governing, intent, publish, findings);
+        brokers(case, publish, findings);
     }
     topics(intent, listen.contains(&Style::Broker), findings);
-    let pubsub = pubsub(governing, intent, publish, &mut reasons, findings);
-    let sides = (publish, listen.as_slice());
-    let (ours, environment) = both_sides(request, snapshot, governing, intent, sides, &pubsub, found, &mut reasons, findings);
-    let amounts = resources::application(request, governing, intent, &mut reasons, findings);
+    let pubsub = pubsub(case, publish, &mut reasons, findings);
+    let sidecar_side = publish == Style::Sidecar || listen.contains(&Style::Sidecar);
+    let ours = if sidecar_side { sidecar(case, publish, found, &mut reasons, findings) } else { None };
+    let environment = match publish {
+        Style::Broker => environment::broker(case, findings),
+        Style::Sidecar => environment::sidecar(intent, &pubsub, ours.as_ref().map(|sidecar| sidecar.ports)),
+    };
+    let amounts = resources::application(case, &mut reasons, findings);
     // A sidecar that is in the pod already has been counted.
     let added = ours.as_ref().filter(|_| found.is_none()).map(|sidecar| sidecar.amounts.as_slice()).unwrap_or_default();
-    let pod_amounts = resources::pod(request, intent, &amounts, added, findings);
+    let pod_amounts = resources::pod(case, &amounts, added, findings);
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let prevented = findings.iter().any(Finding::prevents);
     let plan = app_id.filter(|_| !prevented).map(|app_id| {
@@ -67,40 +63,23 @@ pub(crate) fn make(
     (plan, publish, reasons)
 }
 
-/// The sidecar, where there is to be one, and what the application sees of either side.
-#[expect(clippy::too_many_arguments, reason = "each is another value of one decision, which has one caller")]
-fn both_sides(
-    request: &PodRequest,
-    snapshot: &Snapshot,
-    governing: &Governing,
-    intent: &Intent,
-    (publish, listen): (Style, &[Style]),
-    pubsub: &str,
-    found: Option<Ports>,
-    reasons: &mut Vec<Reason>,
-    findings: &mut Vec<Finding>,
-) -> (Option<Sidecar>, Vec<Variable>) {
-    let mut ours = None;
-    if publish == Style::Sidecar || listen.contains(&Style::Sidecar) {
-        sidecar::forbidden(request, findings);
-        if publish == Style::Sidecar && intent.dapr_injects {
-            beside_dapr(request, intent, findings);
-        } else {
-            let ports = ports::decide(request, intent, found, findings);
-            let amounts = resources::sidecar(request, governing, intent, reasons, findings);
-            ours = sidecar::decide(request, snapshot, governing, intent, publish, (ports, amounts), findings);
-            reasons.extend(ours.as_ref().map(|sidecar| sidecar::reason(sidecar, governing)));
-        }
+/// The sidecar that podwire adds; none where the pod forbids it, where Dapr's injector adds its own, or where something is missing.
+fn sidecar(case: Case, publish: Style, found: Option<Ports>, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> Option<Sidecar> {
+    sidecar::forbidden(case.request, findings);
+    if publish == Style::Sidecar && case.intent.dapr_injects {
+        beside_dapr(case, findings);
+        return None;
     }
-    let environment = match publish {
-        Style::Broker => environment::broker(request, snapshot, governing, intent, findings),
-        Style::Sidecar => environment::sidecar(intent, pubsub, ours.as_ref().map(|sidecar| sidecar.ports)),
-    };
-    (ours, environment)
+    let ports = ports::decide(case, found, findings);
+    let amounts = resources::sidecar(case, reasons, findings);
+    let ours = sidecar::decide(case, publish, ports, amounts, findings);
+    reasons.extend(ours.as_ref().map(|sidecar| sidecar::reason(sidecar, case.governing)));
+    ours
 }
 
 /// Dapr's own injector adds the sidecar: it reads its own annotations only, and takes the pod's name and no port where they are absent.
-fn beside_dapr(request: &PodRequest, intent: &Intent, findings: &mut Vec<Finding>) {
+fn beside_dapr(case: Case, findings: &mut Vec<Finding>) {
+    let Case { request, intent, .. } = case;
     let help = "remove it to let podwire add the sidecar";
     findings.push(Finding::annotation(Code::DaprInjects, key::DAPR_ENABLED, "true", "Dapr's own injector adds the sidecar").help(help));
     let mut absent = |key: &str, code, value: String| {
@@ -117,7 +96,8 @@ fn beside_dapr(request: &PodRequest, intent: &Intent, findings: &mut Vec<Finding
     }
 }
 
-fn pubsub(governing: &Governing, intent: &Intent, publish: Style, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
+fn pubsub(case: Case, publish: Style, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
+    let Case { governing, intent, .. } = case;
     let policys = governing.spec.sidecar.pubsub.as_deref();
     let (name, origin) = match (&intent.pubsub, policys) {
         (Some(stated), _) => (stated.as_str(), Origin::Annotation),
@@ -137,8 +117,9 @@ fn pubsub(governing: &Governing, intent: &Intent, publish: Style, reasons: &mut 
 }
 
 /// What the broker side asks for, whether it publishes or only listens.
-fn brokers(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, intent: &Intent, publish: Style, findings: &mut Vec<Finding>) {
-    environment::listened(request, snapshot, governing, intent, findings);
+fn brokers(case: Case, publish: Style, findings: &mut Vec<Finding>) {
+    let Case { request, intent, .. } = case;
+    environment::listened(case, findings);
     if !intent.subscribe.is_empty() && request.owner.is_job() {
         let help = "subscribe in a Deployment, or choose the sidecar style";
         let subject = Subject::Annotation(key::SUBSCRIBE.to_owned());

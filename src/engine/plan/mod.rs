@@ -1,5 +1,6 @@
 //! How a pod is wired: which policy governs, which style, which ports and resources. A plan says why.
 
+mod case;
 mod environment;
 mod make;
 mod ports;
@@ -7,6 +8,7 @@ mod resources;
 mod sidecar;
 mod style;
 
+pub(crate) use case::Case;
 pub(crate) use environment::Variable;
 pub(crate) use make::{Plan, make};
 pub(crate) use ports::Ports;

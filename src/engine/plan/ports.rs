@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Case;
 use crate::api::names::{Port, SIDECAR};
-use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding, Subject};
 
@@ -36,7 +36,8 @@ const STEP: u16 = 10_000;
 const TRIES: u16 = 100;
 
 /// Decides the ports; `found` are those of a sidecar that is in the pod already, which keeps them.
-pub(super) fn decide(request: &PodRequest, intent: &Intent, found: Option<Ports>, findings: &mut Vec<Finding>) -> Ports {
+pub(super) fn decide(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>) -> Ports {
+    let Case { request, intent, .. } = case;
     if let Some(found) = found {
         return found;
     }

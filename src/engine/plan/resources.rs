@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
+use super::Case;
 use crate::api::names::SIDECAR;
 use crate::api::policy::{Amounts, Bounds, OnViolation};
 use crate::api::quantity::Quantity;
 use crate::engine::governing::Governing;
-use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
@@ -55,13 +55,8 @@ struct Share<'a> {
 }
 
 /// The amounts to write on the application container.
-pub(super) fn application(
-    request: &PodRequest,
-    governing: &Governing,
-    intent: &Intent,
-    reasons: &mut Vec<Reason>,
-    findings: &mut Vec<Finding>,
-) -> Vec<Amount> {
+pub(super) fn application(case: Case, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> Vec<Amount> {
+    let Case { request, governing, intent, .. } = case;
     let Some(spec) = &request.view.spec else { return Vec::new() };
     let Some(container) = spec.containers.get(intent.application) else { return Vec::new() };
     let guaranteed = is_guaranteed(spec);
@@ -96,13 +91,8 @@ pub(super) fn application(
 }
 
 /// The amounts of the sidecar.
-pub(super) fn sidecar(
-    request: &PodRequest,
-    governing: &Governing,
-    intent: &Intent,
-    reasons: &mut Vec<Reason>,
-    findings: &mut Vec<Finding>,
-) -> Vec<Amount> {
+pub(super) fn sidecar(case: Case, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> Vec<Amount> {
+    let Case { request, governing, intent, .. } = case;
     let guaranteed = request.view.spec.as_ref().is_some_and(is_guaranteed);
     let share = Share { container: SIDECAR, bounds: &governing.spec.resources.sidecar, governing, guaranteed };
     let mut amounts = Vec::new();
@@ -120,13 +110,8 @@ pub(super) fn sidecar(
 }
 
 /// What `spec.resources` of the pod becomes: each stated value grows by what the containers gain, the sidecar that is added and the application (KEP-2837).
-pub(super) fn pod(
-    request: &PodRequest,
-    intent: &Intent,
-    application: &[Amount],
-    sidecar: &[Amount],
-    findings: &mut Vec<Finding>,
-) -> Vec<Amount> {
+pub(super) fn pod(case: Case, application: &[Amount], sidecar: &[Amount], findings: &mut Vec<Finding>) -> Vec<Amount> {
+    let Case { request, intent, .. } = case;
     let Some(spec) = &request.view.spec else { return Vec::new() };
     let container = spec.containers.get(intent.application).and_then(|container| container.resources.as_ref());
     let of = |amounts: &[Amount], section, resource: &str| {

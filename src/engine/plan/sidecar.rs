@@ -2,12 +2,11 @@
 
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::{Amount, Ports, Section};
+use super::{Amount, Case, Ports, Section};
 use crate::api::names::SIDECAR;
 use crate::api::policy::{Placement, PullPolicy, Startup, fits};
 use crate::api::style::Style;
 use crate::engine::governing::Governing;
-use crate::engine::intent::Intent;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::{ControlPlane, Settings};
 use crate::engine::{Code, Finding, Reason, Subject};
@@ -79,15 +78,8 @@ pub(super) fn forbidden(request: &PodRequest, findings: &mut Vec<Finding>) {
 }
 
 /// Decides the sidecar; `None` where something that it cannot do without is missing, which is a finding.
-pub(super) fn decide(
-    request: &PodRequest,
-    snapshot: &crate::engine::Snapshot,
-    governing: &Governing,
-    intent: &Intent,
-    publish: Style,
-    parts: (Ports, Vec<Amount>),
-    findings: &mut Vec<Finding>,
-) -> Option<Sidecar> {
+pub(super) fn decide(case: Case, publish: Style, ports: Ports, amounts: Vec<Amount>, findings: &mut Vec<Finding>) -> Option<Sidecar> {
+    let Case { request, snapshot, governing, intent } = case;
     let policy = &governing.spec.sidecar;
     let stated = intent.sidecar.image.as_ref().or(policy.image.as_ref());
     let image = stated.unwrap_or(&snapshot.settings.sidecar_image).clone();
@@ -111,7 +103,7 @@ pub(super) fn decide(
         namespace: request.namespace.clone(),
         image,
         pull_policy: policy.image_pull_policy.unwrap_or(PullPolicy::IfNotPresent).word().to_owned(),
-        ports: parts.0,
+        ports,
         app_port: intent.app_port.filter(|_| reaches_app).map(|port| port.number()),
         app_protocol: intent.sidecar.app_protocol.clone(),
         log_level: intent.sidecar.log_level.clone(),
@@ -123,7 +115,7 @@ pub(super) fn decide(
         probe_readiness: !(intent.listen_both || publish == Style::Broker),
         without_secret_store: request.view.spec.as_ref().is_some_and(|spec| spec.automount_service_account_token == Some(false)),
         user: request.view.spec.as_ref().and_then(user_instead_of_root),
-        amounts: parts.1,
+        amounts,
         settings: snapshot.settings.clone(),
         control_plane: snapshot.dapr.clone(),
         trust_anchors,

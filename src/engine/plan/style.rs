@@ -1,25 +1,18 @@
 //! Which style: stated, or the answer of `auto`.
 
+use super::Case;
 use crate::api::annotations::{DAPR_APP_ID, STYLE};
 use crate::api::style::Style;
-use crate::engine::governing::Governing;
-use crate::engine::intent::{Asked, Intent};
-use crate::engine::request::PodRequest;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::intent::Asked;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
 /// Decides the style: what is stated wins; `auto` is the Wiring's answer, else one of the pod and its policy alone.
-pub(super) fn decide(
-    request: &PodRequest,
-    snapshot: &Snapshot,
-    governing: &Governing,
-    intent: &Intent,
-    findings: &mut Vec<Finding>,
-) -> (Style, Reason) {
+pub(super) fn decide(case: Case, findings: &mut Vec<Finding>) -> (Style, Reason) {
+    let Case { governing, intent, .. } = case;
     let (style, origin) = match intent.asked {
         Asked::Broker => (Style::Broker, intent.asked_by.clone()),
         Asked::Sidecar => (Style::Sidecar, intent.asked_by.clone()),
-        Asked::Auto => auto(request, snapshot, governing, intent),
+        Asked::Auto => auto(case),
     };
     if !governing.spec.allows(style) {
         let others = [Style::Broker, Style::Sidecar].into_iter().filter(|other| governing.spec.allows(*other)).map(Style::word);
@@ -33,7 +26,8 @@ pub(super) fn decide(
     (style, Reason::new("style", style.word(), origin))
 }
 
-fn auto(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, intent: &Intent) -> (Style, Origin) {
+fn auto(case: Case) -> (Style, Origin) {
+    let Case { request, snapshot, governing, intent } = case;
     let key = intent.app_id.as_ref().map(|app_id| (request.namespace.clone(), app_id.to_string()));
     let held = key.and_then(|key| snapshot.wirings.as_ref()?.get(&key).copied());
     if let Some(style) = held.filter(|style| governing.spec.allows(*style)) {
