@@ -270,6 +270,10 @@ catalogue! {
     ///
     /// A component of Redis gives an event to another replica after its `processingTimeout`, 60 s unless the component says otherwise: the event is then delivered twice, and again. Shorten `podwire.io/retry`, or raise the component's value.
     RetryTooLong = "PW057" "retry-too-long" Warning;
+    /// The record of podwire's edits is left out.
+    ///
+    /// All annotations of a pod together hold at most 256 KiB, and the record `podwire.io/wired` would not fit. The pod is wired; `podwire uninject` cannot take it back.
+    RecordLeftOut = "PW058" "record-left-out" Warning;
 
     /// The policy does not allow the style.
     ///

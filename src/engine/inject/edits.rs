@@ -26,9 +26,25 @@ pub(crate) fn edits(request: &PodRequest, plan: &Plan, found: &Found, governing:
     edits.extend(sidecar(request, spec, plan, found, findings));
     if !edits.is_empty() {
         let record = undo::record(&request.pod, plan, governing, &edits);
-        edits.push(Edit::Annotation { key: key::WIRED.to_owned(), value: record });
+        if has_room(request, &edits, &record) {
+            edits.push(Edit::Annotation { key: key::WIRED.to_owned(), value: record });
+        } else {
+            let subject = Subject::Annotation(key::WIRED.to_owned());
+            findings.push(Finding::new(Code::RecordLeftOut, subject, "the pod's annotations leave no room for it"));
+        }
     }
     edits
+}
+
+/// why: `TotalAnnotationSizeLimitB` of the API server, keys and values together.
+const ANNOTATIONS_LENGTH: usize = 256 * 1024;
+
+/// Whether the record fits beside the pod's annotations and those that are about to be added.
+fn has_room(request: &PodRequest, edits: &[Edit], record: &str) -> bool {
+    let present = request.view.metadata.annotations.iter().flatten().filter(|(name, _)| *name != key::WIRED);
+    let present: usize = present.map(|(name, value)| name.len() + value.len()).sum();
+    let added = |edit: &Edit| if let Edit::Annotation { key, value } = edit { key.len() + value.len() } else { 0 };
+    present + edits.iter().map(added).sum::<usize>() + key::WIRED.len() + record.len() <= ANNOTATIONS_LENGTH
 }
 
 /// What of the labels cannot be: said also of a pod that has no plan, so that a person hears of everything at once.

@@ -42,9 +42,9 @@ struct Record {
     containers: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     volumes: BTreeSet<String>,
-    /// Names of variables by `list/name` of the container.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    variables: BTreeMap<String, BTreeSet<String>>,
+    /// Variables, and the containers that got them: most containers of a pod get the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<Variables>,
     /// What stood at `section.resource` before, by container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     amounts: BTreeMap<String, BTreeMap<String, Option<Value>>>,
@@ -61,6 +61,13 @@ struct Record {
     /// Those of them that stood there as `null`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     null: BTreeSet<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Variables {
+    /// `list/name` of each.
+    containers: BTreeSet<String>,
+    names: BTreeSet<String>,
 }
 
 const VERSION: u32 = 1;
@@ -115,7 +122,11 @@ impl Record {
             Edit::Variables { list, container, variables, .. } => {
                 let owner = format!("{}/{container}", list.field());
                 self.parents(pod, &[&format!("{owner}/env")]);
-                self.variables.entry(owner).or_default().extend(variables.iter().map(|variable| variable.name.clone()));
+                let names: BTreeSet<String> = variables.iter().map(|variable| variable.name.clone()).collect();
+                match self.variables.iter_mut().find(|group| group.names == names) {
+                    Some(group) => drop(group.containers.insert(owner)),
+                    None => self.variables.push(Variables { containers: [owner].into(), names }),
+                }
             }
             Edit::Volume(_) => {
                 self.parents(pod, &["spec/volumes"]);
@@ -183,7 +194,8 @@ pub fn undo(pod: &mut Value) -> Result<Undone, Finding> {
         }
     }
     record.volumes.iter().for_each(|name| drop_named(pod.get_mut("spec").and_then(|spec| spec.get_mut("volumes")), name));
-    for (owner, names) in &record.variables {
+    let groups = record.variables.iter().flat_map(|group| group.containers.iter().map(move |owner| (owner, &group.names)));
+    for (owner, names) in groups {
         if let Some(env) = find(pod, &format!("{owner}/env")).and_then(Value::as_array_mut) {
             env.retain(|variable| !variable["name"].as_str().is_some_and(|name| names.contains(name)));
         }

@@ -97,3 +97,15 @@ fn warnings_are_few_short_and_the_worst_come_first() {
     assert!(texts[0].starts_with("PW040") && texts[9].starts_with("and 11 more"), "{texts:?}");
     assert!(Severity::Security < Severity::Warning);
 }
+
+#[test]
+fn a_record_that_would_not_fit_is_left_out() {
+    let annotations = serde_json::json!({ "podwire.io/style": "broker", "podwire.io/app-id": "a", "large": "x".repeat(261_900) });
+    let pod = serde_json::json!({ "metadata": { "annotations": annotations }, "spec": { "containers": [{ "name": "app" }] } });
+    let request = PodRequest::new("shop", pod).unwrap();
+    let verdict = admit(&request, &snapshot_of(common()));
+    let Decision::Wired(patch) = &verdict.decision else { panic!("{verdict:?}") };
+    assert_eq!(laws::check(&request, patch), Ok(()));
+    assert!(verdict.findings.iter().any(|finding| finding.code == super::Code::RecordLeftOut));
+    assert!(!serde_json::to_string(patch).unwrap().contains("podwire.io~1wired\""), "{patch}");
+}
