@@ -6,15 +6,9 @@ use super::{Exit, print};
 use crate::api::policy;
 use crate::api::yaml;
 
-pub(super) fn run() -> Exit {
+pub(super) fn run() -> Result<String, Exit> {
     let texts: Result<Vec<String>, _> = definitions().iter().map(|(_, definition)| yaml::write(definition)).collect();
-    match texts {
-        Ok(texts) => print::data(&texts.join("---\n")),
-        Err(error) => {
-            print::talk(&format!("error: {error}\n"));
-            Exit::Internal
-        }
-    }
+    texts.map(|texts| texts.join("---\n")).map_err(print::internal)
 }
 
 /// Every definition with the name of its file under `manifests/crds`.

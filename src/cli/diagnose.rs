@@ -3,13 +3,13 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::manifest::{Document, Template};
+use super::manifest::{At, Document};
 use crate::api::yaml::{Node, NotYaml, Place, Tree};
 use crate::engine::{Code, Finding, Severity, Subject};
 
 /// The finding as text: the line of the file with a caret, the code, what was read, what is allowed.
-pub(super) fn render(finding: &Finding, document: &Document, node: Option<&Node>, template: Option<&Template>) -> String {
-    let span = node.and_then(|node| place(finding, node, template)).and_then(|node| span(document, node, finding.read.as_deref()));
+pub(super) fn render(finding: &Finding, document: &Document, node: Option<&Node>, at: At) -> String {
+    let span = node.and_then(|node| place(finding, node, at)).and_then(|node| span(document, node, finding.read.as_deref()));
     text(finding, document, span)
 }
 
@@ -40,17 +40,20 @@ fn text(finding: &Finding, document: &Document, span: Option<std::ops::Range<usi
     text
 }
 
-/// The node that a finding is about, or the nearest one around it.
-fn place<'a>(finding: &Finding, document: &'a Node, template: Option<&Template>) -> Option<&'a Node> {
-    let mut pod = document;
-    for part in template.iter().flat_map(|template| &template.path) {
-        pod = step(pod, part)?;
-    }
+/// The node that a finding is about; where the text has none, the name of the object around it, or the object.
+fn place<'a>(finding: &Finding, document: &'a Node, at: At) -> Option<&'a Node> {
+    let object = follow(document, at.object)?;
+    let name = || ["name", "generateName"].into_iter().find_map(|field| object.get("metadata")?.get(field));
+    follow(document, at.pod).and_then(|pod| stated(finding, pod, object)).or_else(name).or(Some(object))
+}
+
+/// The node that a finding of a pod names.
+fn stated<'a>(finding: &Finding, pod: &'a Node, object: &'a Node) -> Option<&'a Node> {
     let metadata = |section: &str, key: &str| pod.get("metadata")?.get(section)?.get(key);
     let containers = || ["containers", "initContainers"].into_iter().filter_map(|list| pod.get("spec")?.get(list)).flat_map(Node::items);
     let container = |name: &str| containers().find(|container| container.get("name").is_some_and(|node| node.value() == name));
     match &finding.subject {
-        Subject::Annotation(key) => metadata("annotations", key).or_else(|| document.get("metadata")?.get("annotations")?.get(key)),
+        Subject::Annotation(key) => metadata("annotations", key).or_else(|| object.get("metadata")?.get("annotations")?.get(key)),
         Subject::Container(name) => container(name)?.get("name"),
         Subject::Resource { container: owner, section, resource } => {
             let holder = match owner {
@@ -62,13 +65,22 @@ fn place<'a>(finding: &Finding, document: &'a Node, template: Option<&Template>)
         }
         Subject::Field(path) => path.split('.').try_fold(pod, step),
         Subject::Label(key) => metadata("labels", key),
-        Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod => document.get("metadata").and_then(|metadata| metadata.get("name")),
+        Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod => None,
         Subject::Variable { container: owner, name } => {
             let mut variables = container(owner)?.get("env")?.items().iter();
             variables.find(|variable| variable.get("name").is_some_and(|node| node.value() == name.as_str()))?.get("value")
         }
     }
-    .or_else(|| document.get("metadata")?.get("name"))
+}
+
+/// The keys of the annotations that stand at a place.
+pub(super) fn annotations<'a>(document: &'a Node, at: At) -> impl Iterator<Item = &'a str> {
+    let annotations = follow(document, at.pod).and_then(|holder| holder.get("metadata")?.get("annotations"));
+    annotations.into_iter().flat_map(Node::entries).map(|(key, _)| key.as_str())
+}
+
+fn follow<'a>(node: &'a Node, path: &[String]) -> Option<&'a Node> {
+    path.iter().try_fold(node, |node, part| step(node, part))
 }
 
 fn step<'a>(node: &'a Node, part: &str) -> Option<&'a Node> {
@@ -99,6 +111,8 @@ fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<std::ops
     let rest = document.text[start..].lines().next().unwrap_or_default();
     let length = match (&node.tree, rest.chars().next()) {
         (Tree::Scalar(_), Some(quote @ ('"' | '\''))) => rest[1..].find(quote).map_or(rest.len(), |end| end + 2),
+        // A null may have no token at all.
+        (Tree::Scalar(serde_json::Value::Null), Some(first)) if !['n', 'N', '~'].contains(&first) => first.len_utf8(),
         (Tree::Scalar(_), _) => {
             let value = node.value();
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -1,9 +1,9 @@
 //! `podwire inject`: manifests in, wired manifests out, by the very decision that the webhook makes.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use similar::TextDiff;
 
-use super::manifest::{self, Document, Printed, Template};
+use super::manifest::{self, At, Document, Object, Printed, Template};
 use super::objects::{self, Workload};
 use super::opts::InjectOpts;
 use super::{Exit, diagnose, print, snapshot};
@@ -11,18 +11,9 @@ use crate::api::annotations::{DAPR_ENABLED, LISTEN, PREFIX};
 use crate::api::yaml::{self, Node};
 use crate::engine::{Code, Decision, Finding, Member, PodRequest, Reason, Snapshot, Subject, Verdict, admit, copy_limits};
 
-pub(super) fn run(opts: &InjectOpts) -> Exit {
-    let sources = match manifest::read(&opts.input.filename) {
-        Ok(sources) => sources,
-        Err(error) => {
-            print::talk(&format!("error: {}\n", print::chain(&error)));
-            return Exit::Usage;
-        }
-    };
-    let mut snapshot = match snapshot::read(&opts.snapshot) {
-        Ok(snapshot) => snapshot,
-        Err(exit) => return exit,
-    };
+pub(super) fn run(opts: &InjectOpts) -> Result<String, Exit> {
+    let sources = manifest::read(&opts.input.filename)?;
+    let mut snapshot = snapshot::read(&opts.snapshot)?;
     let documents: Vec<Document> = manifest::documents(&sources);
     let mut injection = Injection { opts, talk: String::new(), failed: false, workloads: Vec::new() };
     let read: Vec<Option<Node>> = documents.iter().map(|document| injection.read(document)).collect();
@@ -37,27 +28,22 @@ pub(super) fn run(opts: &InjectOpts) -> Exit {
     }
     print::talk(&injection.talk);
     if injection.failed {
-        return Exit::Findings;
+        return Err(Exit::Findings);
     }
-    let text = if opts.diff { Ok(diff(&printed)) } else { manifest::print(&printed, opts.input.output) };
-    text.map_or_else(
-        |error| {
-            print::talk(&format!("error: {error}\n"));
-            Exit::Internal
-        },
-        |text| print::data(&text),
-    )
+    if opts.diff { Ok(diff(&printed)) } else { manifest::print(&printed, opts.input.output) }
 }
 
 /// Namespaces of the documents count as if they were applied; those that are only named are there without labels.
 fn namespaces(documents: &[Option<Node>], opts: &InjectOpts, snapshot: &mut Snapshot) {
     let mut named = vec![opts.namespace.clone()];
     for value in documents.iter().flatten().map(Node::value) {
-        if value["apiVersion"] == "v1" && value["kind"] == "Namespace" {
-            // A Namespace with labels that are no text is kubectl's to refuse.
-            let _ = snapshot.take(&value);
+        for object in manifest::objects(&value) {
+            if (object.version, object.kind) == ("v1", "Namespace") {
+                // A Namespace with labels that are no text is kubectl's to refuse.
+                let _ = snapshot.take(&object.whole());
+            }
+            named.extend(object.template().and_then(|template| template.namespace));
         }
-        named.extend(manifest::templates(&value).into_iter().filter_map(|template| template.namespace));
     }
     for name in named {
         snapshot.namespaces.get_or_insert_default().entry(name).or_default();
@@ -90,47 +76,65 @@ impl Injection<'_> {
         let Some(node) = node else { return Printed::Copied(document) };
         let original = node.value();
         let mut value = original.clone();
-        for template in manifest::templates(&original) {
-            self.misplaced(document, node, &template);
-            self.template(document, node, &template, &mut value, snapshot);
+        for object in manifest::objects(&original) {
+            match object.template() {
+                Some(template) => {
+                    self.misplaced(document, node, &template);
+                    self.template(document, node, &template, &mut value, snapshot);
+                }
+                None => self.unknown(document, node, &object),
+            }
         }
         if value == original { Printed::Copied(document) } else { Printed::Changed(document, value) }
     }
 
-    /// Annotations on the workload instead of its template: the pods do not carry them.
+    /// Annotations around the template instead of in it: the pods do not carry them.
     fn misplaced(&mut self, document: &Document, node: &Node, template: &Template) {
-        for key in template.workload_annotations.keys().filter(|key| key.starts_with(PREFIX) && *key != LISTEN) {
-            let finding = Finding::new(Code::AnnotationOnWorkload, Subject::Annotation(key.clone()), "pods do not carry it");
-            let finding = finding.help("annotate the pod template: spec.template.metadata.annotations");
-            self.talk.push_str(&diagnose::render(&finding, document, Some(node), None));
+        for at in template.around() {
+            let read_there = |key: &str| key == LISTEN && at.pod == at.object;
+            for key in diagnose::annotations(node, at).filter(|key| key.starts_with(PREFIX) && !read_there(key)) {
+                let finding = Finding::new(Code::AnnotationOnWorkload, Subject::Annotation(key.to_owned()), "pods do not carry it");
+                let finding = finding.help(format!("annotate the pod template: {}.metadata.annotations", template.fields()));
+                self.talk.push_str(&diagnose::render(&finding, document, Some(node), at));
+            }
+        }
+    }
+
+    /// An object whose pods ask for wiring, but whose kind is none of those that are wired in files.
+    fn unknown(&mut self, document: &Document, node: &Node, object: &Object) {
+        if let Some((field, read)) = object.unknown() {
+            let subject = Subject::Field(field.to_owned());
+            let finding = Finding::new(Code::KindNotWired, subject, "its pods are wired at admission only").read(read);
+            let at = At { pod: &object.path, object: &object.path };
+            self.talk.push_str(&diagnose::render(&finding, document, Some(node), at));
         }
     }
 
     fn template(&mut self, document: &Document, node: &Node, template: &Template, value: &mut Value, snapshot: &Snapshot) {
         let namespace = template.namespace.as_deref().unwrap_or(&self.opts.namespace);
         let Some(target) = template.of(value).filter(|target| asks(target)) else { return };
-        if !self.annotations_are_text(document, node, template, target) {
-            return;
-        }
         // What the API server does before the webhook is asked.
         let mut defaulted = target.clone();
+        let blanks = fill_blanks(&mut defaulted);
+        if !self.annotations_are_text(document, node, template, &defaulted) {
+            return;
+        }
         let copied = copy_limits(&mut defaulted);
         let request = match PodRequest::from_template(namespace, template.owner.clone(), &defaulted) {
             Ok(request) => request,
             Err(error) => {
                 let finding = Finding::new(Code::UnreadablePod, Subject::Pod, error.to_string());
-                return self.fail(&diagnose::render(&finding, document, Some(node), Some(template)));
+                return self.fail(&diagnose::render(&finding, document, Some(node), template.at()));
             }
         };
         let verdict = admit(&request, snapshot);
         if self.opts.with_objects && matches!(verdict.decision, Decision::Wired(_)) {
-            let listens_too = template.workload_annotations.get(LISTEN).is_some_and(|value| value == "both");
-            let member = Member::of(&request, snapshot, &template.title, listens_too);
+            let member = Member::of(&request, snapshot, &template.title, template.listens_too);
             self.workloads.extend(member.map(|member| Workload { member, document: document.number, template: template.clone() }));
         }
         self.report(template, namespace, &verdict);
         for finding in &verdict.findings {
-            self.talk.push_str(&diagnose::render(finding, document, Some(node), Some(template)));
+            self.talk.push_str(&diagnose::render(finding, document, Some(node), template.at()));
         }
         match &verdict.decision {
             Decision::Denied => self.failed = true,
@@ -139,11 +143,12 @@ impl Injection<'_> {
             Decision::Wired(patch) => match json_patch::patch(&mut defaulted, patch) {
                 Ok(()) => {
                     copied.withdraw(&mut defaulted);
+                    restore_blanks(&mut defaulted, blanks);
                     *target = defaulted;
                 }
                 Err(error) => {
                     let finding = Finding::new(Code::InternalFailure, Subject::Pod, error.to_string());
-                    self.fail(&diagnose::render(&finding, document, Some(node), Some(template)));
+                    self.fail(&diagnose::render(&finding, document, Some(node), template.at()));
                 }
             },
         }
@@ -158,7 +163,7 @@ impl Injection<'_> {
                 Finding::annotation(Code::AnnotationNotText, key, &value.to_string(), "an annotation is text").help("quote it")
             })
             .collect();
-        faults.iter().for_each(|finding| self.fail(&diagnose::render(finding, document, Some(node), Some(template))));
+        faults.iter().for_each(|finding| self.fail(&diagnose::render(finding, document, Some(node), template.at())));
         faults.is_empty()
     }
 
@@ -196,6 +201,34 @@ fn because(reasons: &[Reason]) -> String {
         }
     }
     parts.into_iter().map(|(text, reason)| format!("{text} ({})", reason.origin)).collect::<Vec<_>>().join("; ")
+}
+
+/// Maps of a pod whose values are text. Go's decoder takes a null in them for an empty one.
+const TEXT_MAPS: [[&str; 2]; 3] = [["metadata", "annotations"], ["metadata", "labels"], ["spec", "nodeSelector"]];
+
+fn text_map<'a>(template: &'a mut Value, [section, map]: [&str; 2]) -> Option<&'a mut Map<String, Value>> {
+    template.get_mut(section)?.get_mut(map)?.as_object_mut()
+}
+
+/// Makes nulls of text maps empty texts; answers where they stood.
+fn fill_blanks(template: &mut Value) -> Vec<([&'static str; 2], String)> {
+    let mut filled = Vec::new();
+    for map in TEXT_MAPS {
+        for (key, value) in text_map(template, map).into_iter().flatten().filter(|(_, value)| value.is_null()) {
+            *value = "".into();
+            filled.push((map, key.clone()));
+        }
+    }
+    filled
+}
+
+/// Gives back the nulls that nothing was made of.
+fn restore_blanks(template: &mut Value, filled: Vec<([&'static str; 2], String)>) {
+    for (map, key) in filled {
+        if let Some(value) = text_map(template, map).and_then(|texts| texts.get_mut(&key)).filter(|value| **value == "") {
+            *value = Value::Null;
+        }
+    }
 }
 
 /// Whether a template carries a word for podwire; one that does not is copied, whatever is wrong with it.

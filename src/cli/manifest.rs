@@ -3,9 +3,12 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::opts::Output;
+use super::{Exit, print};
+use crate::api::annotations::{LISTEN, PREFIX};
 use crate::api::yaml::{self, Node, NotYaml};
 use crate::engine::Owner;
 
@@ -18,15 +21,19 @@ pub(super) struct Source {
 
 /// A file cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InputError {
+enum InputError {
     #[error("failed to read {0}")]
     Read(String, #[source] std::io::Error),
     #[error("{0} holds no .yaml, .yml or .json file")]
     Empty(String),
 }
 
-/// Reads files, folders (in the order of their names) and standard input.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, InputError> {
+/// Reads files, folders (in the order of their names) and standard input; what cannot be read has been said when it fails.
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Exit> {
+    sources(paths).map_err(|error| print::usage(&error))
+}
+
+fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, InputError> {
     let mut sources = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -94,60 +101,129 @@ impl Document<'_> {
 
     /// The values and their places, with the lines counted in the document.
     pub(super) fn read(&self) -> Result<Node, NotYaml> {
-        yaml::read(self.text)
+        yaml::read(self.text).or_else(|error| deep(self.text).unwrap_or(Err(error)))
     }
 }
 
-/// Cuts sources where kubectl does: at lines that begin with three dashes and say nothing else.
+/// why: far more levels than anything in Kubernetes has.
+const DEPTH: usize = 1000;
+
+/// Reads a text that may be nested deep, on a stack of its own.
+fn deep(text: &str) -> Option<Result<Node, NotYaml>> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(DEPTH * yaml::LEVEL);
+        reader.spawn_scoped(scope, || yaml::read_to(text, DEPTH)).ok()?.join().ok()
+    })
+}
+
+/// Cuts sources where kubectl does. JSON: after each object. YAML: at lines of three dashes that say nothing else or hold a comment.
+///
+/// kubectl refuses other content behind the dashes; here the line stays in its document, which the reader takes or refuses.
 pub(super) fn documents<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<Document<'a>> {
     let mut documents = Vec::new();
     for source in sources {
-        let (mut start, mut at, mut lines, mut lines_before, mut separator) = (0, 0, 0, 0, "");
-        let mut add = |separator, text, lines_before| {
+        // Where it is no JSON, the reader of YAML says what is wrong.
+        for Cut { separator, text, lines_before } in json_cuts(&source.text).unwrap_or_else(|| yaml_cuts(&source.text)) {
             documents.push(Document { number: documents.len(), source, separator, text, lines_before });
-        };
-        for line in source.text.split_inclusive('\n') {
-            let end = at + line.len();
-            lines += 1;
-            let rest = line.strip_prefix("---").map(str::trim);
-            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#')) {
-                if at > 0 {
-                    add(separator, &source.text[start..at], lines_before);
-                }
-                (start, lines_before, separator) = (end, lines, line);
-            }
-            at = end;
         }
-        add(separator, &source.text[start..], lines_before);
     }
     documents
+}
+
+/// One document of a text, with the line that parts it from the one before.
+struct Cut<'a> {
+    separator: &'a str,
+    text: &'a str,
+    lines_before: usize,
+}
+
+/// The objects of a text that begins with one.
+fn json_cuts(text: &str) -> Option<Vec<Cut<'_>>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut objects = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let mut ends = Vec::new();
+    while let Some(object) = objects.next() {
+        object.ok()?;
+        let end = objects.byte_offset();
+        let rest = text[end..].trim_start_matches([' ', '\t', '\r']);
+        ends.push(if rest.starts_with('\n') { text.len() - rest.len() + 1 } else { end });
+    }
+    *ends.last_mut()? = text.len();
+    let (mut start, mut lines_before) = (0, 0);
+    let cut = |end| {
+        let cut = Cut { separator: "", text: &text[start..end], lines_before };
+        (start, lines_before) = (end, lines_before + cut.text.matches('\n').count());
+        cut
+    };
+    Some(ends.into_iter().map(cut).collect())
+}
+
+fn yaml_cuts(text: &str) -> Vec<Cut<'_>> {
+    let mut cuts = Vec::new();
+    let (mut start, mut at, mut lines, mut lines_before, mut separator) = (0, 0, 0, 0, "");
+    for line in text.split_inclusive('\n') {
+        let end = at + line.len();
+        lines += 1;
+        let rest = line.strip_prefix("---").map(str::trim);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#')) {
+            if at > 0 {
+                cuts.push(Cut { separator, text: &text[start..at], lines_before });
+            }
+            (start, lines_before, separator) = (end, lines, line);
+        }
+        at = end;
+    }
+    cuts.push(Cut { separator, text: &text[start..], lines_before });
+    cuts
 }
 
 /// A pod template in a document.
 #[derive(Clone)]
 pub(super) struct Template {
-    /// Fields and indices from the document to the object that holds `metadata` and `spec` of the pod.
+    /// Fields and indices from the document to the value that holds `metadata` and `spec` of the pod.
     pub(super) path: Vec<String>,
+    /// How many of them lead to the object that the template belongs to.
+    object: usize,
     pub(super) owner: Owner,
     pub(super) namespace: Option<String>,
     /// `Deployment/orders`.
     pub(super) title: String,
-    /// The workload's own annotations, where it is not the pod itself.
-    pub(super) workload_annotations: Map<String, Value>,
+    /// Whether the workload itself, where it is not the pod, says that it listens on both sides.
+    pub(super) listens_too: bool,
 }
 
 impl Template {
     /// The template within the document.
     pub(super) fn of<'a>(&self, document: &'a mut Value) -> Option<&'a mut Value> {
-        let mut here = document;
-        for part in &self.path {
-            here = match here {
-                Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?)?,
-                other => other.get_mut(part)?,
-            };
-        }
-        Some(here)
+        self.path.iter().try_fold(document, |here, part| match here {
+            Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
+            other => other.get_mut(part),
+        })
     }
+
+    /// Where findings about its pods are shown.
+    pub(super) fn at(&self) -> At<'_> {
+        At { pod: &self.path, object: &self.path[..self.object] }
+    }
+
+    /// Everything around the template that may have `metadata` of its own: the object, and a CronJob's template of Jobs.
+    pub(super) fn around(&self) -> impl Iterator<Item = At<'_>> {
+        (self.object..self.path.len()).map(|length| At { pod: &self.path[..length], ..self.at() })
+    }
+
+    /// The fields from the object to the template: `spec.template`.
+    pub(super) fn fields(&self) -> String {
+        self.path[self.object..].join(".")
+    }
+}
+
+/// A place in a document: the holder of `metadata` and `spec` that is looked at, and the object around it.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) pod: &'a [String],
+    pub(super) object: &'a [String],
 }
 
 type OwnerOf = fn(String) -> Owner;
@@ -164,37 +240,70 @@ const KINDS: [(&str, &str, &[&str], OwnerOf); 8] = [
     ("batch/v1", "CronJob", &["spec", "jobTemplate", "spec", "template"], Owner::CronJob),
 ];
 
-/// Every pod template of a document; a List holds those of its items.
-pub(super) fn templates(document: &Value) -> Vec<Template> {
+/// An object of a document: the document itself, or an item of a List.
+pub(super) struct Object<'a> {
+    pub(super) value: &'a Value,
+    pub(super) version: &'a str,
+    pub(super) kind: &'a str,
+    /// Fields and indices from the document.
+    pub(super) path: Vec<String>,
+}
+
+/// Every object of a document; a List, also one in a List, is its items.
+pub(super) fn objects(document: &Value) -> Vec<Object<'_>> {
     let mut found = Vec::new();
     collect(document, ("", ""), Vec::new(), &mut found);
     found
 }
 
 /// `of` is the version and kind of an object that does not say its own: an item of a typed list.
-fn collect(object: &Value, of: (&str, &str), path: Vec<String>, found: &mut Vec<Template>) {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let (version, kind) = (object["apiVersion"].as_str().unwrap_or(of.0), object["kind"].as_str().unwrap_or(of.1));
-    if let Some(item_kind) = kind.strip_suffix("List").filter(|_| object["items"].is_array()) {
-        for (index, item) in object["items"].as_array().into_iter().flatten().enumerate() {
-            let inner = path.iter().cloned().chain(["items".to_owned(), index.to_string()]).collect();
-            collect(item, (version, item_kind), inner, found);
+fn collect<'a>(value: &'a Value, of: (&'a str, &'a str), path: Vec<String>, found: &mut Vec<Object<'a>>) {
+    let (version, kind) = (value["apiVersion"].as_str().unwrap_or(of.0), value["kind"].as_str().unwrap_or(of.1));
+    match (kind.strip_suffix("List"), value["items"].as_array()) {
+        (Some(item_kind), Some(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                let inner = path.iter().cloned().chain(["items".to_owned(), index.to_string()]).collect();
+                collect(item, (version, item_kind), inner, found);
+            }
         }
-        return;
+        _ => found.push(Object { value, version, kind, path }),
     }
-    let Some((_, _, to_template, owner)) = KINDS.iter().find(|known| known.0 == version && known.1 == kind) else { return };
-    let name = text(&object["metadata"]["name"]).or_else(|| text(&object["metadata"]["generateName"])).unwrap_or_default();
-    found.push(Template {
-        path: path.into_iter().chain(to_template.iter().map(|part| (*part).to_owned())).collect(),
-        title: format!("{kind}/{name}"),
-        owner: owner(name),
-        namespace: text(&object["metadata"]["namespace"]),
-        workload_annotations: object["metadata"]["annotations"]
-            .as_object()
-            .filter(|_| !to_template.is_empty())
-            .cloned()
-            .unwrap_or_default(),
-    });
+}
+
+impl Object<'_> {
+    /// The object with the version and the kind that its list says for it.
+    pub(super) fn whole(&self) -> Value {
+        let mut whole = self.value.clone();
+        if let Some(fields) = whole.as_object_mut() {
+            fields.entry("apiVersion").or_insert_with(|| self.version.into());
+            fields.entry("kind").or_insert_with(|| self.kind.into());
+        }
+        whole
+    }
+
+    /// The pod template of the object, where its kind has one.
+    pub(super) fn template(&self) -> Option<Template> {
+        let (_, _, to_template, owner) = KINDS.iter().find(|known| known.0 == self.version && known.1 == self.kind)?;
+        let metadata = &self.value["metadata"];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let name = text(&metadata["name"]).or_else(|| text(&metadata["generateName"])).unwrap_or_default();
+        Some(Template {
+            path: self.path.iter().cloned().chain(to_template.iter().map(|part| (*part).to_owned())).collect(),
+            object: self.path.len(),
+            title: format!("{}/{name}", self.kind),
+            owner: owner(name),
+            namespace: text(&metadata["namespace"]),
+            listens_too: !to_template.is_empty() && metadata["annotations"][LISTEN] == "both",
+        })
+    }
+
+    /// The field by which podwire does not know the kind, where the object's pods ask for wiring in the usual place.
+    pub(super) fn unknown(&self) -> Option<(&'static str, &str)> {
+        let annotations = self.value["spec"]["template"]["metadata"]["annotations"].as_object()?;
+        let asks = annotations.keys().any(|key| key.starts_with(PREFIX));
+        let known_kind = KINDS.iter().any(|known| known.1 == self.kind);
+        asks.then_some(if known_kind { ("apiVersion", self.version) } else { ("kind", self.kind) })
+    }
 }
 
 /// What is printed: a document's own bytes, its new value, or an object of which no document says anything.
@@ -204,15 +313,16 @@ pub(super) enum Printed<'a> {
     Changed(&'a Document<'a>, Value),
 }
 
-/// Documents as text, in their order.
-pub(super) fn print(documents: &[Printed], output: Output) -> Result<String, String> {
-    match output {
+/// Documents as text, in their order; that one has no form is a defect of podwire, and said.
+pub(super) fn print(documents: &[Printed], output: Output) -> Result<String, Exit> {
+    let text = match output {
         Output::Yaml => documents.iter().try_fold(String::new(), |mut text, printed| {
             append(&mut text, printed)?;
             Ok(text)
         }),
         Output::Json => json(documents),
-    }
+    };
+    text.map_err(print::internal)
 }
 
 fn append(text: &mut String, printed: &Printed) -> Result<(), String> {

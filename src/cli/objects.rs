@@ -29,7 +29,7 @@ pub(super) fn of(workloads: Vec<Workload>, documents: &[(&Document, &Option<Node
     let mut say = |finding: &Finding, document: usize, template: &Template| {
         failed |= finding.prevents();
         if let Some((document, node)) = documents.get(document) {
-            talk.push_str(&diagnose::render(finding, document, node.as_ref(), Some(template)));
+            talk.push_str(&diagnose::render(finding, document, node.as_ref(), template.at()));
         }
     };
     let mut groups: Vec<Group> = Vec::new();

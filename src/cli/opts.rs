@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::Exit;
@@ -24,6 +25,8 @@ pub(super) enum Verb {
     #[command(after_help = "Example:\n  podwire explain PW012")]
     Explain(ExplainOpts),
     /// Wire the manifests of files, as the webhook would wire their pods.
+    ///
+    /// Documents without such pods are copied byte for byte. A wired document is written anew: comments before its first line are kept, those inside it are not.
     #[command(
         after_help = "Example:\n  podwire inject -f manifests/examples/shop.yaml --snapshot manifests/examples/cluster.yaml | kubectl apply -f -"
     )]
@@ -64,7 +67,7 @@ pub(super) struct InjectOpts {
     #[arg(long)]
     pub(super) diff: bool,
     /// The namespace of documents that name none.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", value_parser = NonEmptyStringValueParser::new())]
     pub(super) namespace: String,
     /// What the cluster holds, as YAML objects: Namespaces, Brokers, Dapr's ConfigMap dapr-trust-bundle, Configuration daprsystem and Services, InjectionPolicies, Wirings; may be repeated.
     #[arg(long, value_name = "FILE")]

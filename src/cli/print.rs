@@ -22,6 +22,18 @@ pub(super) fn talk(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Says what is wrong with the command line or a file that it names.
+pub(super) fn usage(error: &dyn std::error::Error) -> Exit {
+    talk(&format!("error: {}\n", chain(error)));
+    Exit::Usage
+}
+
+/// Says what a defect of podwire is.
+pub(super) fn internal(error: impl std::fmt::Display) -> Exit {
+    talk(&format!("error: {error}\n"));
+    Exit::Internal
+}
+
 /// An error with the chain of its causes, one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

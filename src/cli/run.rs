@@ -12,10 +12,10 @@ pub fn main() -> std::process::ExitCode {
 
 fn verb(verb: Verb) -> Exit {
     match verb {
-        Verb::Crds => crds::run(),
+        Verb::Crds => data(crds::run()),
         Verb::Explain(opts) => explain::run(&opts),
-        Verb::Inject(opts) => inject::run(&opts),
-        Verb::Uninject(opts) => uninject::run(&opts),
+        Verb::Inject(opts) => data(inject::run(&opts)),
+        Verb::Uninject(opts) => data(uninject::run(&opts)),
         Verb::Webhook(opts) => match webhook::run(*opts) {
             Ok(()) => Exit::Clean,
             Err(error) => {
@@ -24,4 +24,9 @@ fn verb(verb: Verb) -> Exit {
             }
         },
     }
+}
+
+/// Prints what a verb made; one that made nothing has said why.
+fn data(made: Result<String, Exit>) -> Exit {
+    made.map_or_else(|exit| exit, |text| print::data(&text))
 }

@@ -2,18 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
-
 use super::manifest::{self, Source};
 use super::{Exit, diagnose, print};
 use crate::engine::{NotTaken, Snapshot};
 
 /// Reads a snapshot; what is wrong with it has been said when it fails.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Snapshot, Exit> {
-    let sources = manifest::read(paths).map_err(|error| {
-        print::talk(&format!("error: {}\n", print::chain(&error)));
-        Exit::Usage
-    })?;
+    let sources = manifest::read(paths)?;
     let mut snapshot = Snapshot::empty();
     let faults: usize = sources.iter().map(|source| take(source, &mut snapshot)).sum();
     if faults > 0 { Err(Exit::Findings) } else { Ok(snapshot) }
@@ -31,8 +26,8 @@ fn take(source: &Source, snapshot: &mut Snapshot) -> usize {
                 continue;
             }
         };
-        for object in items(&object) {
-            match snapshot.take(object) {
+        for object in manifest::objects(&object) {
+            match snapshot.take(&object.whole()) {
                 Ok(()) => {}
                 Err(other @ NotTaken::Other { .. }) => print::talk(&format!("note: {}: {other}\n", source.name)),
                 Err(unreadable @ NotTaken::Unreadable { .. }) => {
@@ -43,12 +38,4 @@ fn take(source: &Source, snapshot: &mut Snapshot) -> usize {
         }
     }
     faults
-}
-
-/// The object itself, or the items of a List.
-fn items(object: &Value) -> Vec<&Value> {
-    match object["items"].as_array().filter(|_| object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))) {
-        Some(items) => items.iter().collect(),
-        None => vec![object],
-    }
 }

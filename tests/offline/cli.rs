@@ -1,6 +1,9 @@
 //! The command line as a script sees it: exit code, stdout, stderr.
 
+mod documents;
 mod inject;
+mod places;
+mod uninject;
 
 use std::io::Write;
 use std::process::{Output, Stdio};

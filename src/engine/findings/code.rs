@@ -340,7 +340,7 @@ catalogue! {
     UnreadableRecord = "PW091" "unreadable-record" Error;
     /// A `podwire.io/` annotation stands on the workload and not on its pod template.
     ///
-    /// Only the pods are wired: annotate `spec.template.metadata`. `podwire.io/listen` alone is read from the workload too.
+    /// Only the pods are wired: annotate the template: `spec.template.metadata`, in a CronJob `spec.jobTemplate.spec.template.metadata`. `podwire.io/listen` alone is read from the workload too.
     AnnotationOnWorkload = "PW092" "annotation-on-workload" Warning;
     /// An annotation's value is no text.
     ///

@@ -152,6 +152,10 @@ fn attributes(item: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, Stri
     for (name, value) in pairs {
         let value = value.value();
         match value.as_str() {
+            // YAML reads an unquoted `y` or `off` as a boolean, in a key as well.
+            _ if name == "true" || name == "false" => {
+                findings.push(fault(Code::InvalidFilter, name, "an attribute's name is text: quote it"));
+            }
             Some(_) if name == "type" => findings.push(fault(Code::InvalidFilter, name, "type is a field of the entry")),
             Some(value) if is_attribute(name) && !value.is_empty() => drop(attributes.insert(name.clone(), value.to_owned())),
             _ => {

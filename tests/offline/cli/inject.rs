@@ -18,7 +18,7 @@ fn a_good_file_is_wired() {
         podwire.io/style: broker
         podwire.io/app-id: web
         podwire.io/publish: orders
-        podwire.io/wired: "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":{\"containers/app\":[\"K_CE_OVERRIDES\",\"K_SINK\",\"PODWIRE_APP_ID\",\"PODWIRE_PUBLISH_URL_ORDERS\",\"PODWIRE_STYLE\"]},\"amounts\":{\"app\":{\"requests.cpu\":null,\"requests.memory\":null}},\"made\":[\"containers/app/env\",\"containers/app/resources\",\"containers/app/resources/requests\",\"metadata/labels\"]}"
+        podwire.io/wired: "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":[{\"containers\":[\"containers/app\"],\"names\":[\"K_CE_OVERRIDES\",\"K_SINK\",\"PODWIRE_APP_ID\",\"PODWIRE_PUBLISH_URL_ORDERS\",\"PODWIRE_STYLE\"]}],\"amounts\":{\"app\":{\"requests.cpu\":null,\"requests.memory\":null}},\"made\":[\"containers/app/env\",\"containers/app/resources\",\"containers/app/resources/requests\",\"metadata/labels\"]}"
       labels:
         podwire.io/app-id: web
         podwire.io/wired-style: broker
@@ -152,7 +152,7 @@ fn json_is_read_and_printed() {
         "annotations": {
           "podwire.io/app-id": "web",
           "podwire.io/style": "broker",
-          "podwire.io/wired": "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":{\"containers/app\":[\"PODWIRE_APP_ID\",\"PODWIRE_STYLE\"]},\"made\":[\"containers/app/env\",\"metadata/labels\"]}"
+          "podwire.io/wired": "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":[{\"containers\":[\"containers/app\"],\"names\":[\"PODWIRE_APP_ID\",\"PODWIRE_STYLE\"]}],\"made\":[\"containers/app/env\",\"metadata/labels\"]}"
         },
         "labels": {
           "podwire.io/app-id": "web",
@@ -220,7 +220,7 @@ fn a_diff_shows_what_would_change() {
          podwire.io/style: broker
          podwire.io/app-id: web
          podwire.io/publish: orders
-    +    podwire.io/wired: "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":{\"containers/app\":[\"K_CE_OVERRIDES\",\"K_SINK\",\"PODWIRE_APP_ID\",\"PODWIRE_PUBLISH_URL_ORDERS\",\"PODWIRE_STYLE\"]},\"amounts\":{\"app\":{\"requests.cpu\":null,\"requests.memory\":null}},\"made\":[\"containers/app/env\",\"containers/app/resources\",\"containers/app/resources/requests\",\"metadata/labels\"]}"
+    +    podwire.io/wired: "{\"version\":1,\"style\":\"broker\",\"listen\":[\"broker\"],\"labels\":[\"podwire.io/app-id\",\"podwire.io/wired-style\"],\"variables\":[{\"containers\":[\"containers/app\"],\"names\":[\"K_CE_OVERRIDES\",\"K_SINK\",\"PODWIRE_APP_ID\",\"PODWIRE_PUBLISH_URL_ORDERS\",\"PODWIRE_STYLE\"]}],\"amounts\":{\"app\":{\"requests.cpu\":null,\"requests.memory\":null}},\"made\":[\"containers/app/env\",\"containers/app/resources\",\"containers/app/resources/requests\",\"metadata/labels\"]}"
     +  labels:
     +    podwire.io/app-id: web
     +    podwire.io/wired-style: broker
