@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use super::Exit;
+use crate::edge::telemetry::chain;
 
 /// Writes data to stdout. A reader that has seen enough is no failure.
 pub(super) fn data(text: &str) -> Exit {
@@ -32,20 +33,4 @@ pub(super) fn usage(error: &dyn std::error::Error) -> Exit {
 pub(super) fn internal(error: impl std::fmt::Display) -> Exit {
     talk(&format!("error: {error}\n"));
     Exit::Internal
-}
-
-/// An error with the chain of its causes, one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let cause_text = error.to_string();
-        // Some libraries put the cause into their own text.
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        cause = error.source();
-    }
-    text
 }

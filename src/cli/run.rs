@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::opts::Verb;
 use super::{Exit, Opts, crds, explain, inject, print, uninject, webhook};
+use crate::edge::telemetry::chain;
 
 /// Parses the arguments, runs the verb, and answers with its exit code.
 pub fn main() -> std::process::ExitCode {
@@ -19,7 +20,7 @@ fn verb(verb: Verb) -> Exit {
         Verb::Webhook(opts) => match webhook::run(*opts) {
             Ok(()) => Exit::Clean,
             Err(error) => {
-                print::talk(&format!("error: {}\n", print::chain(&error)));
+                print::talk(&format!("error: {}\n", chain(&error)));
                 error.exit()
             }
         },

@@ -7,12 +7,12 @@ use super::{files, text};
 /// From a room to the rooms that it may know. `engine/plan/make.rs` is in `engine::plan`; what `crate::engine` shows counts as the room behind its door.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["api", "cli::webhook", "engine"]),
+    ("cli", &["api", "cli::webhook", "edge::telemetry", "engine"]),
     // The one verb that serves.
     ("cli::webhook", &["api", "cli", "edge::certs", "edge::telemetry", "edge::watch", "edge::webhook", "engine"]),
-    ("edge::certs", &[]),
+    ("edge::certs", &["edge::telemetry"]),
     ("edge::telemetry", &["api", "engine"]),
-    ("edge::watch", &["engine"]),
+    ("edge::watch", &["edge::telemetry", "engine"]),
     ("edge::webhook", &["api", "edge::certs", "edge::telemetry", "edge::watch", "engine"]),
     (
         "engine::admit",

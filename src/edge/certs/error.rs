@@ -44,17 +44,3 @@ pub enum CertificatesError {
     #[error("tls cannot be set up")]
     Tls(#[source] rustls::Error),
 }
-
-impl CertificatesError {
-    /// The message with those of its sources, for logs and readiness.
-    pub(crate) fn in_full(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
-    }
-}

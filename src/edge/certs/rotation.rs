@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::files::{Contents, Files};
 use super::{CertificatesError, tls};
+use crate::edge::telemetry::chain;
 
 /// The certificates that are served: those of the files, as they last fitted together.
 pub struct Certificates {
@@ -100,7 +101,7 @@ impl Certificates {
                 tracing::info!(certificate = %self.files.certificate.display(), expires_at = self.expires_at(), "certificates taken");
                 None
             }
-            Err(error) => Some(error.in_full()),
+            Err(error) => Some(chain(&error)),
         };
         if let Some(problem) = problem.as_ref().filter(|problem| self.problem.load().as_ref().as_ref() != Some(problem)) {
             tracing::warn!(problem, serving = self.expires_at().is_some(), "certificates not taken");

@@ -11,6 +11,7 @@ use rcgen::{
 use tempfile::TempDir;
 
 use super::{Certificates, Change, Files};
+use crate::edge::telemetry::chain;
 
 /// A CA of a test.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -109,7 +110,7 @@ fn what_does_not_fit_together_is_not_taken() {
         let certificates = Certificates::of(files.clone()).unwrap();
         let before = certificates.tls().get_inner();
         lay(folder.path(), "2", &Pair { certificate, key }, None);
-        let error = certificates.reload().err().map(|error| error.in_full()).unwrap_or_default();
+        let error = certificates.reload().err().map(|error| chain(&error)).unwrap_or_default();
         assert!(error.contains(message), "{what}: {error}");
         assert!(std::sync::Arc::ptr_eq(&before, &certificates.tls().get_inner()), "{what}");
         assert_eq!(certificates.problem(), None, "{what}");

@@ -1,5 +1,6 @@
 //! What operators see: lines in the log, and metrics.
 
+mod chain;
 mod error;
 mod log;
 mod metrics;
@@ -7,3 +8,5 @@ mod metrics;
 pub use error::TelemetryError;
 pub use log::{LogFormat, log};
 pub use metrics::{Facts, InFlight, Metrics, OPENMETRICS, Outcome};
+
+pub(crate) use chain::chain;

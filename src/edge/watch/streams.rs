@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::kinds::{Kind, Part, Reading, definitions};
 use super::snapshots::Pulse;
-use super::trouble::told;
+use crate::edge::telemetry::chain;
 
 /// Seconds after which the server ends a watch, which then goes on where it was. A connection that died in silence is noticed five seconds later.
 const WATCH_SECONDS: u32 = 120;
@@ -68,7 +68,7 @@ pub(super) fn of(source: Source, client: Client, dapr_namespace: &str, hurry: Ar
         }
         Source::Version => stream::unfold(client, |client| async move {
             tokio::time::sleep(VERSION_EVERY).await;
-            let version = version(&client).await.map(Heard::Version).map_err(|error| Failure::Other(told(&error)));
+            let version = version(&client).await.map(Heard::Version).map_err(|error| Failure::Other(chain(&error)));
             Some((version, client))
         })
         .boxed(),
@@ -150,7 +150,7 @@ impl From<watcher::Error> for Failure {
             Some(status) if status.code == 404 => Failure::Unserved,
             Some(status) if status.code == 410 => Failure::Expired,
             Some(status) => Failure::Other(format!("{} ({})", status.message, status.code)),
-            None => Failure::Other(told(&error)),
+            None => Failure::Other(chain(&error)),
         }
     }
 }

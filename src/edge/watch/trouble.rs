@@ -40,17 +40,3 @@ impl Troubles {
         ended
     }
 }
-
-/// An error and its causes in one line; a cause that its error repeats is said once.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
-}
