@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) lab: Lab,
     pub(crate) tools: Tools,
     pub(crate) podwire: Podwire,
+    /// Requests that reached podwire for a pod that did not ask and for one that did, counted while nothing else was created.
+    pub(crate) counted: (u64, u64),
     /// Written by a test that installs policies, which govern the whole cluster; every other test reads.
     pub(crate) policies: RwLock<()>,
 }
@@ -96,5 +98,6 @@ fn world() -> Result<World, Failure> {
     lab.kubectl(&["create", "priorityclass", "high", "--value=1000"])?;
     let podwire = Podwire::start(&lab, Path::new(env!("CARGO_BIN_EXE_podwire")))?;
     lab.register(&podwire)?;
-    Ok(World { lab, tools, podwire, policies: RwLock::new(()) })
+    let counted = wiring::count(&lab, &podwire)?;
+    Ok(World { counted, lab, tools, podwire, policies: RwLock::new(()) })
 }
