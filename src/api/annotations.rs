@@ -1,5 +1,7 @@
 //! Every annotation and label of podwire's, once.
 
+use serde_json::Value;
+
 /// The prefix of podwire's annotations and labels.
 pub const PREFIX: &str = "podwire.io/";
 
@@ -43,6 +45,73 @@ pub const DAPR_APP_PORT: &str = "dapr.io/app-port";
 pub const DAPR_ENABLED: &str = "dapr.io/enabled";
 /// Which container `kubectl logs` and `kubectl exec` take.
 pub const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// Every annotation that Dapr's injector reads (1.18), without the prefix `dapr.io/`.
+pub const DAPR_NAMES: &[&str] = &[
+    "actors-disseminate-timeout",
+    "api-token-secret",
+    "app-channel-address",
+    "app-health-check-path",
+    "app-health-probe-interval",
+    "app-health-probe-timeout",
+    "app-health-threshold",
+    "app-id",
+    "app-max-concurrency",
+    "app-port",
+    "app-protocol",
+    "app-ssl",
+    "app-token-secret",
+    "block-shutdown-duration",
+    "component-container",
+    "config",
+    "debug-port",
+    "disable-builtin-k8s-secret-store",
+    "disable-init-endpoints",
+    "enable-api-logging",
+    "enable-app-health-check",
+    "enable-debug",
+    "enable-metrics",
+    "enable-native-sidecar",
+    "enable-profiling",
+    "enabled",
+    "env",
+    "env-from-secret",
+    "graceful-shutdown-seconds",
+    "grpc-port",
+    "http-max-request-size",
+    "http-read-buffer-size",
+    "inject-pluggable-components",
+    "internal-grpc-port",
+    "log-as-json",
+    "log-level",
+    "max-body-size",
+    "metrics-port",
+    "placement-host-address",
+    "pluggable-components",
+    "pluggable-components-sockets-folder",
+    "read-buffer-size",
+    "scheduler-host-address",
+    "sentry-request-jwt-audiences",
+    "sidecar-cpu-limit",
+    "sidecar-cpu-request",
+    "sidecar-image",
+    "sidecar-listen-addresses",
+    "sidecar-liveness-probe-delay-seconds",
+    "sidecar-liveness-probe-period-seconds",
+    "sidecar-liveness-probe-threshold",
+    "sidecar-liveness-probe-timeout-seconds",
+    "sidecar-memory-limit",
+    "sidecar-memory-request",
+    "sidecar-readiness-probe-delay-seconds",
+    "sidecar-readiness-probe-period-seconds",
+    "sidecar-readiness-probe-threshold",
+    "sidecar-readiness-probe-timeout-seconds",
+    "sidecar-seccomp-profile-type",
+    "sidecar-svc-annotations",
+    "unix-domain-socket-path",
+    "volume-mounts",
+    "volume-mounts-rw",
+];
 
 /// An annotation that an application writes on its pod template.
 pub struct Annotation {
@@ -120,12 +189,27 @@ pub const VOCABULARY: &[Annotation] = &[
     },
 ];
 
+/// Whether an annotation of this key asks for wiring.
+pub fn asks(key: &str) -> bool {
+    (key.starts_with(PREFIX) && key != WIRED) || key == DAPR_ENABLED
+}
+
+/// Whether an object with `metadata` carries such an annotation.
+pub fn is_asking(object: &Value) -> bool {
+    object["metadata"]["annotations"].as_object().into_iter().flatten().any(|(key, _)| asks(key))
+}
+
 /// The known annotation that is nearest to a key that nobody knows, where one is near.
 pub fn nearest(key: &str) -> Option<&'static str> {
-    let name = key.strip_prefix(PREFIX)?;
-    let near = |annotation: &Annotation| (distance(name, &annotation.key[PREFIX.len()..]), annotation.key);
+    closest(key, PREFIX, VOCABULARY.iter().map(|annotation| annotation.key))
+}
+
+/// The word of `words`, which all begin with `prefix`, that is nearest to a key, where one is near.
+pub fn closest<'a>(key: &str, prefix: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = key.strip_prefix(prefix)?;
+    let near = |word: &'a str| (distance(name, &word[prefix.len()..]), word);
     // why a third: a slip of one letter in three is a typo, more is another word.
-    VOCABULARY.iter().map(near).filter(|(edits, key)| *edits * 3 <= key.len() - PREFIX.len()).min().map(|(_, key)| key)
+    words.map(near).filter(|(edits, word)| *edits * 3 <= word.len() - prefix.len()).min().map(|(_, word)| word)
 }
 
 /// How many letters must be added, dropped, changed or swapped to make one word of the other.

@@ -3,9 +3,13 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod annotations;
+pub mod duration;
 pub mod names;
 pub mod policy;
 pub mod quantity;
+mod schema;
 pub mod style;
 pub mod subscribe;
+pub mod templates;
+pub mod wiring;
 pub mod yaml;

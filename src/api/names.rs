@@ -7,6 +7,12 @@ use std::num::NonZeroU16;
 pub const SIDECAR: &str = "daprd";
 /// The volume of the token that Dapr's Sentry checks.
 pub const TOKEN_VOLUME: &str = "dapr-identity-token";
+/// The volume of the sockets that replace the sidecar's ports.
+pub const SOCKETS_VOLUME: &str = "dapr-unix-domain-socket";
+/// The volume of the sockets by which the sidecar reaches pluggable components.
+pub const COMPONENTS_VOLUME: &str = "dapr-components-unix-domain-socket";
+/// The ConfigMap of a namespace in which the controller writes what it knows of the Brokers there: the address under the Broker's name, its certificates under [`BrokerName::certificates_key`].
+pub const BROKERS_CONFIG_MAP: &str = "podwire-brokers";
 
 macro_rules! name {
     ($(#[$doc:meta])+ $name:ident, $allowed:literal, $fits:expr) => {
@@ -105,6 +111,11 @@ impl BrokerName {
     pub fn of_topic(topic: &Topic) -> Option<Self> {
         BrokerName::parse(topic.as_str())
     }
+
+    /// The key of its certificates in [`BROKERS_CONFIG_MAP`]. No Broker has it for a name: a name holds no dot.
+    pub fn certificates_key(&self) -> String {
+        format!("{self}.ca.crt")
+    }
 }
 
 /// A TCP port, 1 to 65535.
@@ -135,7 +146,7 @@ impl fmt::Display for Port {
 }
 
 /// Whether the text is a DNS-1123 label of at most `length` characters.
-fn is_label(text: &str, length: usize) -> bool {
+pub(super) fn is_label(text: &str, length: usize) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let bytes = text.as_bytes();

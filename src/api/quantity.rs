@@ -88,6 +88,26 @@ impl Quantity {
         round_up(self.nanos, NANO)
     }
 
+    /// So many times the value, rounded down: to whole units where the value is great and whole, else to thousandths.
+    pub fn times(self, ratio: Quantity) -> Self {
+        let step = self.step();
+        // why thousandths: a ratio is compared in them, and the product has room.
+        let product = self.nanos.saturating_mul(ratio.nanos / (NANO / 1000)) / 1000;
+        Quantity { nanos: product / step * step, ..self }
+    }
+
+    /// The value divided by so many, rounded up: to whole units where the value is great and whole, else to thousandths.
+    pub fn over(self, ratio: Quantity) -> Self {
+        let step = self.step();
+        let quotient = round_up(self.nanos.saturating_mul(1000), (ratio.nanos / (NANO / 1000)).max(1));
+        Quantity { nanos: round_up(quotient, step).saturating_mul(step), ..self }
+    }
+
+    /// The steps in which such an amount is written. why 1024: as memory it is bytes.
+    fn step(self) -> i128 {
+        if self.nanos % NANO == 0 && self.nanos >= 1024 * NANO { NANO } else { NANO / 1000 }
+    }
+
     /// Whether it is nothing or more.
     pub fn is_positive_or_zero(self) -> bool {
         self.nanos >= 0
@@ -274,6 +294,18 @@ mod tests {
     #[track_caller]
     fn check(read: &str, expected: Option<&str>) {
         assert_eq!(Quantity::parse(read).ok().map(|quantity| quantity.to_string()).as_deref(), expected, "{read}");
+    }
+
+    #[test]
+    fn a_ratio_is_never_passed_by_rounding() {
+        let of = |value: &str, ratio: &str| {
+            let (value, ratio) = (Quantity::parse(value).unwrap(), Quantity::parse(ratio).unwrap());
+            (value.times(ratio).to_string(), value.over(ratio).to_string())
+        };
+        assert_eq!(of("100m", "1.5"), ("150m".to_owned(), "67m".to_owned()));
+        assert_eq!(of("250Mi", "2"), ("500Mi".to_owned(), "125Mi".to_owned()));
+        assert_eq!(of("1Gi", "3"), ("3Gi".to_owned(), "357913942".to_owned()));
+        assert_eq!(of("1", "3"), ("3".to_owned(), "334m".to_owned()));
     }
 
     #[test]

@@ -22,6 +22,14 @@ impl Style {
         }
     }
 
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Style::Broker => Style::Sidecar,
+            Style::Sidecar => Style::Broker,
+        }
+    }
+
     /// The style of a word.
     pub fn of_word(word: &str) -> Option<Self> {
         match word {
