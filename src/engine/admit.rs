@@ -11,7 +11,7 @@ use super::plan::{self, Case};
 use super::request::PodRequest;
 use super::snapshot::Snapshot;
 use super::{Code, Finding, Reason, Subject};
-use crate::api::annotations::INJECT_LABEL;
+use crate::api::annotations::{INJECT_LABEL, asks};
 use crate::api::policy::OnInvalid;
 use crate::api::style::Style;
 
@@ -39,6 +39,8 @@ pub struct Verdict {
 pub enum Decision {
     /// It is refused.
     Denied,
+    /// It may be as it is: a change that podwire reviews, and does not make.
+    Passed,
     /// podwire has nothing to do with it.
     Untouched(Untouched),
     /// It is admitted as it is although it asked: `onInvalid: Warn`, or no policy governs its namespace.
@@ -78,7 +80,7 @@ impl Verdict {
         Verdict { findings: vec![finding], ..Verdict::of(Decision::Denied) }
     }
 
-    fn of(decision: Decision) -> Self {
+    pub(crate) fn of(decision: Decision) -> Self {
         Verdict { decision, findings: Vec::new(), style: None, app_id: None, policy: None, reasons: Vec::new(), changes: Vec::new() }
     }
 
@@ -93,6 +95,7 @@ impl Verdict {
     pub fn word(&self) -> &'static str {
         match &self.decision {
             Decision::Denied => "denied",
+            Decision::Passed => "passed",
             Decision::Untouched(_) => "untouched",
             Decision::Unwired => "unwired",
             Decision::Wired(_) => "wired",
@@ -116,9 +119,8 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
     if let Some(why) = untouched(request, snapshot) {
         return Verdict::of(Decision::Untouched(why));
     }
-    if !snapshot.holds(&request.namespace) {
-        let allowed = format!("namespace {} has not reached podwire yet", request.namespace);
-        return Verdict::refuse(Finding::new(Code::NamespaceNotKnown, Subject::Pod, allowed).help("try again"));
+    if let Some(refusal) = unheard_of(&request.namespace, snapshot) {
+        return refusal;
     }
     let mut findings = Vec::new();
     let governing = Governing::of(&request.namespace, snapshot);
@@ -128,13 +130,17 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
         Ask::OptOut => return Verdict { findings, ..Verdict::of(Decision::Untouched(Untouched::OptedOut)) },
     };
     if governing.none_fits {
-        let allowed = format!("no InjectionPolicy fits namespace {}", request.namespace);
+        let other = if governing.passed_over.is_empty() { "" } else { "other " };
+        let allowed = format!("no {other}InjectionPolicy fits namespace {}", request.namespace);
         let finding = Finding::new(Code::NoPolicy, Subject::Pod, allowed).help("the pod is left as it is");
-        return Verdict { findings: vec![finding], ..Verdict::of(Decision::Unwired) };
+        let findings = std::iter::once(finding).chain(governing.passed_over).collect();
+        return Verdict { findings, ..Verdict::of(Decision::Unwired) };
     }
+    findings.extend(governing.passed_over.iter().cloned());
     let found = inject::Found::of(request);
     let case = Case { request, snapshot, governing: &governing, intent: &intent };
-    let (plan, style, reasons) = plan::make(case, found.ports(), &mut findings);
+    let (plan, style, mut reasons) = plan::make(case, found.ports(), &mut findings);
+    reasons.insert(0, governing.reason());
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let edits = match (&plan, &app_id) {
         (Some(plan), _) => inject::edits(request, plan, &found, &governing, &mut findings),
@@ -168,20 +174,31 @@ pub fn admit(request: &PodRequest, snapshot: &Snapshot) -> Verdict {
     }
 }
 
+/// The refusal for a namespace of which podwire has not heard yet.
+pub(crate) fn unheard_of(namespace: &str, snapshot: &Snapshot) -> Option<Verdict> {
+    let allowed = (!snapshot.holds(namespace)).then(|| format!("namespace {namespace} has not reached podwire yet"))?;
+    Some(Verdict::refuse(Finding::new(Code::NamespaceNotKnown, Subject::Pod, allowed).help("try again")))
+}
+
 fn untouched(request: &PodRequest, snapshot: &Snapshot) -> Option<Untouched> {
     let annotations = request.view.metadata.annotations.as_ref();
-    let asks = annotations.is_some_and(|all| all.keys().any(|key| intent::asks(key)));
-    let labels = snapshot.namespaces.as_ref().and_then(|known| known.get(&request.namespace)).map(|namespace| &namespace.labels);
-    let disabled = labels.is_some_and(|labels| labels.get(INJECT_LABEL).is_some_and(|value| value == "disabled"));
-    if snapshot.settings.excluded_namespaces.contains(&request.namespace) || disabled {
+    let asked = annotations.is_some_and(|all| all.keys().any(|key| asks(key)));
+    if excluded(&request.namespace, snapshot) {
         Some(Untouched::Excluded)
     } else if annotations.is_some_and(|all| all.contains_key("kubernetes.io/config.mirror")) {
         Some(Untouched::Mirror)
-    } else if !asks {
+    } else if !asked {
         Some(Untouched::NotAsked)
     } else {
         None
     }
+}
+
+/// Whether podwire leaves a namespace alone, by its name or by its label.
+pub(crate) fn excluded(namespace: &str, snapshot: &Snapshot) -> bool {
+    let labels = snapshot.namespaces.as_ref().and_then(|known| known.get(namespace)).map(|namespace| &namespace.labels);
+    let disabled = labels.is_some_and(|labels| labels.get(INJECT_LABEL).is_some_and(|value| value == "disabled"));
+    snapshot.settings.excluded_namespaces.iter().any(|name| name == namespace) || disabled
 }
 
 enum Worst {

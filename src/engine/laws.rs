@@ -4,6 +4,7 @@ use json_patch::{Patch, PatchOperation};
 use serde_json::Value;
 
 use super::request::PodRequest;
+use crate::api::names::{BROKERS_CONFIG_MAP, COMPONENTS_VOLUME, SOCKETS_VOLUME};
 use crate::api::quantity::Quantity;
 
 /// A law that a patch broke, in words.
@@ -62,16 +63,39 @@ fn list_is_kept(before: &Value, after: &Value, kept: impl Fn(&Value, &Value) -> 
     Ok(())
 }
 
-/// A container gains variables before its own, requests, limits and a preStop, and nothing else.
+/// A container gains variables before its own, requests, limits, a preStop and mounts of the sockets that it shares with the sidecar, and nothing else.
 fn container_is_kept(before: &Value, after: &Value) -> Result<(), Broken> {
     let name = before["name"].as_str().unwrap_or_default();
-    members_are_kept(name, before, after, &["env", "lifecycle", "resources"])?;
-    if let Some(own) = before["env"].as_array() {
-        let all = after["env"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let kept = all.len() >= own.len() && all[all.len() - own.len()..] == own[..];
-        kept.then_some(()).ok_or_else(|| format!("the variables of {name} are not at the end of its environment"))?;
+    members_are_kept(name, before, after, &["env", "lifecycle", "resources", "volumeMounts"])?;
+    mounts_are_kept(name, &before["volumeMounts"], &after["volumeMounts"])?;
+    let env = |container: &Value| container["env"].as_array().cloned().unwrap_or_default();
+    let (own, all) = (env(before), env(after));
+    let added = all.strip_suffix(own.as_slice());
+    let added = added.ok_or_else(|| format!("the variables of {name} are not at the end of its environment"))?;
+    if let Some(other) = added.iter().find(|variable| !is_text_or_fact(variable)) {
+        return Err(format!("{name} takes what is not podwire's to give: {other}"));
     }
     members_are_kept(name, &before["lifecycle"], &after["lifecycle"], &[])
+}
+
+/// Mounts are only added to, and what is added is a folder of sockets.
+fn mounts_are_kept(name: &str, before: &Value, after: &Value) -> Result<(), Broken> {
+    let mounts = |mounts: &Value| mounts.as_array().cloned().unwrap_or_default();
+    let (own, all) = (mounts(before), mounts(after));
+    let added = all.strip_prefix(own.as_slice()).ok_or_else(|| format!("the mounts of {name} were changed"))?;
+    match added.iter().find(|mount| mount["name"] != SOCKETS_VOLUME && mount["name"] != COMPONENTS_VOLUME) {
+        Some(other) => Err(format!("{name} mounts what is not podwire's to give: {other}")),
+        None => Ok(()),
+    }
+}
+
+/// A variable that is added holds a text, or refers to podwire's ConfigMap of Brokers; never to a Secret or to what is somebody else's.
+fn is_text_or_fact(variable: &Value) -> bool {
+    let sources = variable["valueFrom"].as_object();
+    match sources {
+        None => variable["value"].is_string(),
+        Some(sources) => sources.len() == 1 && sources.get("configMapKeyRef").is_some_and(|key| key["name"] == BROKERS_CONFIG_MAP),
+    }
 }
 
 fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
@@ -134,16 +158,17 @@ fn application_requests(pod: &Value) -> Result<(), Broken> {
     if applications.peek().is_none() || applications.any(asks) { Ok(()) } else { Err("no application requests CPU and memory".to_owned()) }
 }
 
-/// A container that was added requests CPU and memory, stays off the node's network and meets Pod Security `restricted`.
+/// A container that was added requests CPU and memory, stays off the node's network and meets Pod Security `restricted`, but for the seccomp profile where an annotation chooses it (and a policy let it).
 fn sidecar_is_restricted(before: &Value, after: &Value) -> Result<(), Broken> {
     let is_new = |container: &&Value| !containers(before).any(|other| other["name"] == container["name"]);
+    let chosen = before["metadata"]["annotations"]["dapr.io/sidecar-seccomp-profile-type"].as_str().unwrap_or("RuntimeDefault");
     for container in containers(after).filter(is_new) {
         let context = &container["securityContext"];
         let restricted = context["allowPrivilegeEscalation"] == false
             && context["runAsNonRoot"] == true
             && context["runAsUser"] != 0
             && context["capabilities"] == serde_json::json!({ "drop": ["ALL"] })
-            && context["seccompProfile"]["type"] == "RuntimeDefault";
+            && context["seccompProfile"]["type"] == chosen;
         let requests = ["cpu", "memory"].iter().all(|resource| quantity(&container["resources"], "requests", resource).is_some());
         let on_node = container["ports"].as_array().into_iter().flatten().any(|port| port.get("hostPort").is_some());
         if !restricted || !requests || on_node {

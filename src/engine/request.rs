@@ -56,6 +56,19 @@ impl std::fmt::Display for Owner {
 }
 
 impl Owner {
+    /// The owner of the pods that an object of a kind makes; nobody where it is the pod.
+    pub(crate) fn of(kind: &str, name: String) -> Self {
+        match kind {
+            "CronJob" => Owner::CronJob(name),
+            "DaemonSet" => Owner::DaemonSet(name),
+            "Deployment" => Owner::Deployment(name),
+            "Job" => Owner::Job(name),
+            "Pod" => Owner::Bare,
+            "StatefulSet" => Owner::StatefulSet(name),
+            kind => Owner::Other { kind: kind.to_owned(), name },
+        }
+    }
+
     /// The name that is certain enough to be an app-id: the same for every pod, and not that of one run.
     pub(crate) fn certain_name(&self) -> Option<&str> {
         match self {

@@ -1,65 +1,6 @@
 //! The catalogue. A code's doc comment is its page: `podwire explain PW012` and `docs/findings.md` are made of it.
 
-/// How much a finding weighs. It belongs to the code, never to the place that found it.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Severity {
-    /// Denies under every policy: somebody could gain something by it.
-    Security,
-    /// The pod cannot be wired as asked. `onInvalid` decides between refusing it and admitting it unwired.
-    Error,
-    /// The pod is wired; something about it will surprise somebody.
-    Warning,
-}
-
-impl Severity {
-    /// The word that people see.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Security | Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-    }
-}
-
-macro_rules! catalogue {
-    ($($(#[doc = $page:literal])+ $variant:ident = $id:literal $name:literal $severity:ident;)+) => {
-        /// A stable code. The number and the name never change their meaning; a retired number is never used again.
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Code { $($(#[doc = $page])+ $variant),+ }
-
-        impl Code {
-            /// Every code, in the order of the catalogue.
-            pub const ALL: &[Code] = &[$(Code::$variant),+];
-
-            /// The stable number, `PW012`.
-            pub fn id(self) -> &'static str {
-                match self { $(Code::$variant => $id),+ }
-            }
-
-            /// The stable name, `invalid-port`.
-            pub fn name(self) -> &'static str {
-                match self { $(Code::$variant => $name),+ }
-            }
-
-            /// What the code weighs.
-            pub fn severity(self) -> Severity {
-                match self { $(Code::$variant => Severity::$severity),+ }
-            }
-
-            /// The page: the lines of the doc comment.
-            pub fn page(self) -> &'static [&'static str] {
-                match self { $(Code::$variant => &[$($page),+]),+ }
-            }
-        }
-    };
-}
-
-impl Code {
-    /// The code of an id or a name, in any case.
-    pub fn find(text: &str) -> Option<Code> {
-        Code::ALL.iter().copied().find(|code| text.eq_ignore_ascii_case(code.id()) || text.eq_ignore_ascii_case(code.name()))
-    }
-}
+use super::Severity;
 
 catalogue! {
     /// The pod that the API server sent cannot be read as a Pod of `core/v1`.
@@ -166,10 +107,14 @@ catalogue! {
     ///
     /// `dapr.io/app-protocol` says grpc, grpcs, h2c or https; a Trigger posts plain HTTP to the application's port.
     ProtocolNotPortable = "PW026" "protocol-not-portable" Error;
-
-    /// A `dapr.io/` annotation that Dapr's injector honours and podwire does not handle yet.
+    /// More topics or entries than one application may have.
     ///
-    /// It has no effect on the container that podwire adds.
+    /// Each of them is a Trigger and perhaps a Broker, for which the whole cluster pays. An application with more than 64 is several applications.
+    TooManyTopics = "PW027" "too-many-topics" Error;
+
+    /// A `dapr.io/` annotation that podwire does not know: a newer word of Dapr's, or a slip.
+    ///
+    /// It has no effect on the container that podwire adds. The nearest known name is suggested; docs/dapr.md lists them all.
     DaprNotHandled = "PW030" "dapr-not-handled" Warning;
     /// A `dapr.io/` annotation has a value that daprd or the API server would refuse.
     ///
@@ -177,7 +122,7 @@ catalogue! {
     DaprInvalidValue = "PW031" "dapr-invalid-value" Error;
     /// A `dapr.io/` annotation that the policy does not let applications set.
     ///
-    /// Built in are all but the image, security, placement and `dapr.io/enable-native-sidecar`. `sidecar.allowedOverrides` of the policy opens more.
+    /// Closed are those by which an application would choose the sidecar's image, read a Secret, mount a volume, weaken its security or reach another host or control plane. `sidecar.allowedOverrides` of the policy opens them, one by one; a few values stay closed under every policy. docs/dapr.md says of each why. An image must also be one of `sidecar.allowedImages`: where the policy names none, an application chooses none.
     OverrideRefused = "PW032" "override-refused" Security;
     /// `dapr.io/enabled` on a pod of the broker style.
     ///
@@ -200,7 +145,7 @@ catalogue! {
     ///
     /// What is podwire's is recognised by its content: arguments, environment, mounts, a security context at least as strict, an allowed image, no command in hooks and probes. Rename the container.
     SquattedContainer = "PW040" "squatted-container" Security;
-    /// A volume has the name of the sidecar's identity volume and another content.
+    /// A volume has the name of one that comes with the sidecar (its identity, its sockets) and another content.
     ///
     /// Rename the volume.
     SquattedVolume = "PW041" "squatted-volume" Security;
@@ -218,7 +163,7 @@ catalogue! {
     WindowsPod = "PW044" "windows-pod" Error;
     /// A container of the pod states a variable that podwire would set to another value.
     ///
-    /// The container's own value is left alone.
+    /// The container's own value is left alone. A reference that podwire itself writes while a Broker is not ready is no other value.
     VariableDiffers = "PW045" "variable-differs" Warning;
     /// A container has `envFrom`, which may set one of podwire's variables.
     ///
@@ -239,11 +184,11 @@ catalogue! {
 
     /// A Broker that the application needs does not exist in its namespace.
     ///
-    /// Create the Broker, or correct the topic's name.
+    /// It appears under `broker.onMissing: Deny` of the policy; otherwise the pod waits (PW059) or is wired without the Broker (PW067). Create the Broker, or correct the topic's name.
     BrokerMissing = "PW050" "broker-missing" Error;
     /// A Broker that the application needs has no address yet.
     ///
-    /// A Broker has an address once it is ready. Try again when it is.
+    /// It appears under `broker.onMissing: Deny` of the policy, as PW050 does. A Broker has an address once it is ready. Try again when it is.
     BrokerNotReady = "PW051" "broker-not-ready" Error;
     /// A Broker that the policy does not allow.
     ///
@@ -274,6 +219,12 @@ catalogue! {
     ///
     /// All annotations of a pod together hold at most 256 KiB, and the record `podwire.io/wired` would not fit. The pod is wired; `podwire uninject` cannot take it back.
     RecordLeftOut = "PW058" "record-left-out" Warning;
+    /// A Broker that the application needs is not there or not ready, and is waited for.
+    ///
+    /// Under `broker.onMissing: Wait` of the policy (built in) the pod is admitted, and takes the address from ConfigMap `podwire-brokers` of its namespace, key: the Broker's name. Until podwire's controller has written the key, the kubelet holds the containers in `CreateContainerConfigError`; it looks again every 10 to 15 seconds. Where the pod only listens on the Broker nothing is held: events come once it is ready.
+    ///
+    /// If it lasts: `kubectl describe pod` names the key that is missing, `kubectl describe broker` says why the Broker is not ready. Under `broker.create: Never` podwire makes no Broker: create it, or correct the topic's name.
+    BrokerAwaited = "PW059" "broker-awaited" Warning;
 
     /// The policy does not allow the style.
     ///
@@ -283,9 +234,9 @@ catalogue! {
     ///
     /// Where policies exist and none fits, nothing is wired: the pod is admitted as it is, with this warning. The chart installs one named `default`, lowest in priority, that fits every namespace.
     NoPolicy = "PW061" "no-policy" Error;
-    /// A request or a limit was moved into the policy's bounds.
+    /// A request or a limit was moved into the bounds of the policy or of a LimitRange.
     ///
-    /// `onViolation: Adjust` moves the value and says so.
+    /// `onViolation: Adjust` moves the value and says so. What nobody stated is moved into the bounds of the namespace's LimitRanges under every policy.
     ResourceAdjusted = "PW062" "resource-adjusted" Warning;
     /// A request or a limit lies outside of the policy's bounds and was left there.
     ///
@@ -304,6 +255,26 @@ catalogue! {
     ///
     /// The manifest, or Dapr's annotations of the sidecar, state a request above the limit of the same resource. Kubernetes refuses such a container; podwire does not guess which of the two was meant.
     RequestAboveLimit = "PW066" "request-above-limit" Error;
+    /// A topic's variables are left out, because its Broker is not there or not ready.
+    ///
+    /// `broker.onMissing: Warn` of the policy wires the pod without them. They do not come later: restart the pod when the Broker is ready.
+    BrokerLeftOut = "PW067" "broker-left-out" Warning;
+    /// A LimitRange of the namespace would refuse the pod.
+    ///
+    /// Requests and limits are moved into the bounds of the namespace's LimitRanges where that is podwire's to do: what nobody stated, and what was stated under `onViolation: Adjust`. Here no such value is left, or the pod as a whole, its sidecar included, lies outside. Ask for what the LimitRange allows, or change it.
+    LimitRangeRefuses = "PW068" "limit-range-refuses" Error;
+    /// The pod alone is more than a ResourceQuota of the namespace allows.
+    ///
+    /// No other pod must go before this one fits: it never will. The sidecar counts, and each value is what the pod would have after podwire. Ask for less, choose the broker style, or raise the quota.
+    QuotaRefuses = "PW069" "quota-refuses" Error;
+    /// A policy that would govern the namespace is wrong, and is passed over.
+    ///
+    /// A policy holds as a whole or not at all. The next one that fits the namespace governs it instead; where there is none, the pod is left as it is (PW061). Correct the policy: PW075 and its condition `Accepted` name what is wrong.
+    PolicyPassedOver = "PW074" "policy-passed-over" Warning;
+    /// A field of an InjectionPolicy is wrong.
+    ///
+    /// The API server refuses nearly all of these. What it cannot know, and what it took before it knew the rule, shows as the policy's condition `Accepted=False`; the policy is passed over until it is corrected, and pods that it would have governed say so (PW074). `podwire inject --policy` finds the same in a file.
+    InvalidPolicy = "PW075" "invalid-policy" Error;
 
     /// A version of Kubernetes that podwire is not tested with.
     ///
@@ -317,6 +288,10 @@ catalogue! {
     ///
     /// It was started a moment ago and still lists what it must know: try again.
     SnapshotNotLoaded = "PW072" "snapshot-not-loaded" Error;
+    /// A ResourceQuota of the namespace had no room for the pod when podwire last heard of it.
+    ///
+    /// The API server decides a moment later with newer numbers: another pod may be gone by then. A Deployment tries again.
+    QuotaUsedUp = "PW073" "quota-used-up" Warning;
     /// The webhook had no time left to decide.
     ///
     /// Nothing is wrong with the pod: try again.
@@ -340,7 +315,7 @@ catalogue! {
     UnreadableRecord = "PW091" "unreadable-record" Error;
     /// A `podwire.io/` annotation stands on the workload and not on its pod template.
     ///
-    /// Only the pods are wired: annotate the template: `spec.template.metadata`, in a CronJob `spec.jobTemplate.spec.template.metadata`. `podwire.io/listen` alone is read from the workload too.
+    /// Only the pods are wired: annotate the template: `spec.template.metadata`, in a CronJob `spec.jobTemplate.spec.template.metadata`. `podwire.io/listen` alone is read from the workload too, where it adds the Broker side; in broker style it adds a sidecar, a container, and stands on the template.
     AnnotationOnWorkload = "PW092" "annotation-on-workload" Warning;
     /// An annotation's value is no text.
     ///
@@ -354,4 +329,85 @@ catalogue! {
     ///
     /// The annotation `podwire.io/wired` was removed, so nothing can be taken back: remove by hand what podwire added.
     NothingRecorded = "PW095" "nothing-recorded" Warning;
+
+    /// The pods of a workload will not be wired.
+    ///
+    /// The template has the errors that stand beside this finding: under `onInvalid: Deny` of the policy its pods are refused, under `Warn` they run without their wiring. The workload itself is stored; correct its template.
+    PodsNotWired = "PW100" "pods-not-wired" Error;
+    /// A side is taken away that may still hold events.
+    ///
+    /// The two styles are two stores. A side may go when nobody publishes there any more and what was published has been delivered; the Wiring's condition `Drained` says when that is, and for how many seconds it must be silent. Until then keep `podwire.io/listen: both`: on the workload where the Broker side is to go, on the template where the sidecar is, for a sidecar is a container. It appears under `onUndrained: Warn` of the policy (built in).
+    SideNotDrained = "PW101" "side-not-drained" Warning;
+    /// A side that may still hold events would be taken away.
+    ///
+    /// It is PW101 under `onUndrained: Deny` of the policy: the change of the workload is refused. Keep `podwire.io/listen: both` until the Wiring's condition `Drained` is true of the side.
+    UndrainedRefused = "PW102" "undrained-refused" Error;
+    /// A consumer does not listen where the application publishes.
+    ///
+    /// Events that are published on one side never reach the other. Add `podwire.io/listen: both` to the consumer first, or keep the publisher where it is.
+    ConsumerElsewhere = "PW103" "consumer-elsewhere" Warning;
+    /// A publisher moves to a side on which a consumer is not ready.
+    ///
+    /// A Broker drops events for which it has no ready Trigger, and a Trigger without a ready pod gives up after its retry budget. Wait until the consumer's Wiring says `TriggersReady` or `SubscriptionsReady`.
+    ConsumerNotReady = "PW104" "consumer-not-ready" Warning;
+    /// The application becomes a new consumer.
+    ///
+    /// The app-id is the name of the consumer group, for ever. A new group begins where its store says: Redis delivers again everything that it retains, Kafka begins at its end, a Trigger at now. What waits for the old app-id does not reach the new one. The same holds for a side on which the application listens for the first time.
+    NewConsumer = "PW105" "new-consumer" Warning;
+    /// Wiring changes the pods' quality of service.
+    ///
+    /// A BestEffort pod always becomes Burstable, for podwire gives it requests; that is not said. Everything else changes which pods a node evicts first, or what a container may use: state requests and limits in the template.
+    QosChanges = "PW106" "qos-changes" Warning;
+    /// A NetworkPolicy lets nobody of Knative Eventing reach the application.
+    ///
+    /// In broker style events come from the namespace of Knative Eventing, not from localhost. Add an ingress rule for `kubernetes.io/metadata.name: knative-eventing` at the application's port. Rules with an `ipBlock` are taken to let it in.
+    BrokerShutOut = "PW107" "broker-shut-out" Warning;
+    /// A consumer of a Broker is scaled to zero, and has no dead letter.
+    ///
+    /// A Trigger tries an event for its retry budget and then gives it up; a Broker does not keep it until there are pods again. Name a `deadLetter`, or consume in sidecar style.
+    ScaledToZero = "PW108" "scaled-to-zero" Warning;
+    /// A label of podwire's stands in a template or in a selector.
+    ///
+    /// podwire writes its labels on pods itself. In a selector they tie the workload to one app-id and style for ever, and pods with another value are refused. Remove the label from both.
+    LabelInTemplate = "PW109" "label-in-template" Warning;
+    /// A label of podwire's would be added to a pod, changed or removed.
+    ///
+    /// The label decides whose events a pod gets. It is written when the pod is created, and never again: change the template and let the pod be replaced.
+    LabelEdited = "PW110" "label-edited" Security;
+    /// An annotation of podwire's would be edited on a pod that is wired.
+    ///
+    /// A pod is wired once, when it is created: the annotation would have no effect on it and mislead whoever reads it. Change the template and let the pod be replaced.
+    AnnotationEdited = "PW111" "annotation-edited" Security;
+    /// A pod carries the label of an app-id and was not wired with it.
+    ///
+    /// The label alone would make the pod take events of that application. Remove it; podwire adds it to a pod that asks by an annotation.
+    LabelWithoutWiring = "PW112" "label-without-wiring" Security;
+    /// A pod would be resized beyond the policy's bounds.
+    ///
+    /// `resources.app` and `resources.sidecar` of the policy hold for running pods too. Under `onViolation: Warn` it is a warning, PW063. A value that the resize leaves as it is, is not judged.
+    ResizeRefused = "PW113" "resize-refused" Security;
+    /// The pub/sub component that the application uses does not exist in its namespace.
+    ///
+    /// In sidecar style topics live in a Dapr Component, `pubsub` unless `podwire.io/pubsub` or the policy names another. Without it daprd refuses what the application publishes, and delivers nothing. Create the Component, or correct the name.
+    ComponentMissing = "PW114" "component-missing" Warning;
+    /// The pub/sub component that the application uses is not for it.
+    ///
+    /// A Component with `scopes` is loaded by the applications that they name and by no other. Add the app-id to its `scopes`.
+    ComponentOutOfScope = "PW115" "component-out-of-scope" Warning;
+    /// A topic has an end that podwire does not see, and an application of it is to move.
+    ///
+    /// Who publishes or consumes it may be outside of podwire: a source of Knative, a Dapr application without annotations, another cluster. Whether it is heard after the move depends on where it is: say so with `--external-publisher TOPIC=SIDE` or `--external-consumer TOPIC=SIDE`, where the side is `sidecar`, `broker`, `both` or `none`.
+    UnknownEnd = "PW116" "unknown-end" Error;
+    /// An application that moves to sidecar style would begin a consumer group.
+    ///
+    /// The Wiring's `groups` names those that a sidecar of the application has had. A new one begins where its store says: Redis delivers again everything that it retains, also what was delivered long ago; Kafka begins at its end. Where that may be, say `--replay-ok`.
+    ReplayExpected = "PW117" "replay-expected" Error;
+    /// An application cannot move to the end, for what it publishes would not be heard, or what it hears is still published on the old side.
+    ///
+    /// It stays as it is, or listens on both sides, until what is named has moved too.
+    StaysBehind = "PW118" "stays-behind" Warning;
+    /// After the move a publisher and a consumer of a topic would not meet.
+    ///
+    /// They name different Brokers or components, or the consumer is outside of podwire and listens only on the side that is left. Name the same in both, or move the consumer first.
+    MissedThere = "PW119" "missed-there" Error;
 }

@@ -19,6 +19,8 @@ pub enum Subject {
     NamespaceLabel(String),
     /// The pod as a whole.
     Pod,
+    /// A policy, by its name.
+    Policy(String),
     /// A request or a limit.
     Resource {
         /// The container's name; `None` for the pod's own.
@@ -45,6 +47,7 @@ impl std::fmt::Display for Subject {
             Subject::Document => write!(f, "document"),
             Subject::Field(path) => write!(f, "{path}"),
             Subject::Label(key) => write!(f, "label {key}"),
+            Subject::Policy(name) => write!(f, "InjectionPolicy {name}"),
             Subject::NamespaceLabel(key) => write!(f, "namespace label {key}"),
             Subject::Pod => write!(f, "pod"),
             Subject::Resource { container: Some(name), section, resource } => write!(f, "container {name} {section} {resource}"),

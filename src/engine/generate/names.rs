@@ -14,7 +14,7 @@ pub(super) fn joined(app_id: &str, part: &str) -> String {
 }
 
 /// The name, cut to leave room, with a hash of `of` at its end.
-pub(super) fn hashed(name: &str, of: &str) -> String {
+pub(crate) fn hashed(name: &str, of: &str) -> String {
     let hash = format!("{:08x}", fnv(of) as u32);
     let cut: String = name.chars().take(LONGEST - hash.len() - 1).collect();
     format!("{}-{hash}", cut.trim_end_matches('-'))
@@ -26,6 +26,6 @@ fn fnv(text: &str) -> u64 {
 }
 
 /// The metadata of an object of the application. No label is copied from the workload: tools that prune by label would take the object for theirs.
-pub(super) fn metadata(name: &str, namespace: &str, app_id: &str) -> Value {
+pub(crate) fn metadata(name: &str, namespace: &str, app_id: &str) -> Value {
     json!({ "name": name, "namespace": namespace, "labels": { "app.kubernetes.io/managed-by": "podwire", APP_ID_LABEL: app_id } })
 }

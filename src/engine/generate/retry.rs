@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::api::style::Style;
 use crate::api::subscribe::Retry;
 
 /// The first wait of Dapr's `exponential` (kit/retry), which grows by half each time, to at most a minute.
@@ -35,6 +38,34 @@ fn schedule(at_most: Duration, first: Duration, next: fn(Duration) -> Duration) 
         wait = next(wait);
     }
     schedule
+}
+
+/// How long an event can be on its way to the application, from the first try to giving up.
+pub(crate) fn budget(retry: &Retry, side: Style) -> Duration {
+    match side {
+        Style::Sidecar => dapr(retry).dapr_budget(retry),
+        Style::Broker => {
+            let schedule = knative(retry);
+            schedule.waits + retry.timeout.unwrap_or_default() * (schedule.retries + 1)
+        }
+    }
+}
+
+/// The same of a Trigger's `delivery`, as podwire writes it.
+pub(crate) fn delivery_budget(delivery: &Value) -> Duration {
+    let period = |field: &str| {
+        let seconds = delivery[field].as_str()?.strip_prefix("PT")?.strip_suffix('S')?.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    };
+    let retries = delivery["retry"].as_u64().unwrap_or_default().min(30) as u32;
+    let waits = period("backoffDelay").unwrap_or(KNATIVE_FIRST).saturating_mul(2_u32.saturating_pow(retries) - 1);
+    waits.saturating_add(period("timeout").unwrap_or_default().saturating_mul(retries + 1))
+}
+
+/// Dapr's and Knative's schedule, for people.
+pub(crate) fn in_words(retry: &Retry) -> [String; 2] {
+    let words = |schedule: Schedule| format!("{} retries in about {:.1}s", schedule.retries, schedule.waits.as_secs_f64());
+    [words(dapr(retry)), words(knative(retry))]
 }
 
 impl Schedule {

@@ -22,6 +22,7 @@ pub(crate) fn describe(edits: &[Edit]) -> Vec<String> {
 fn whole(edit: &Edit) -> Option<String> {
     match edit {
         Edit::Grace { seconds } => Some(format!("terminationGracePeriodSeconds {seconds}")),
+        Edit::Mount { container, volume, path, .. } => Some(format!("volume {volume} in {container} at {path}")),
         Edit::PreStop { container, seconds, .. } => Some(format!("preStop sleep of {seconds} s on {container}")),
         Edit::Sidecar { list, container, .. } => Some(format!("container {} in {}", container["name"].as_str()?, list.field())),
         Edit::Volume(volume) => Some(format!("volume {}", volume["name"].as_str()?)),

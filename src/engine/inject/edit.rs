@@ -4,7 +4,8 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
 use serde_json::{Map, Value, json};
 
-use crate::engine::plan::{Amount, Variable};
+use crate::api::names::BROKERS_CONFIG_MAP;
+use crate::engine::plan::{Amount, Content, Fact, Variable};
 
 /// One thing that podwire changes in a pod. Containers are named by index for the patch and by name for the record.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(crate) enum Edit {
     Grace { seconds: i64 },
     /// A label.
     Label { key: String, value: String },
+    /// A mount of a volume that podwire adds, in a container of the author's.
+    Mount { list: List, index: usize, container: String, volume: &'static str, path: String },
     /// A request or a limit of the pod.
     PodAmount(Amount),
     /// A pause before a container of `containers` is told to end.
@@ -59,7 +62,7 @@ fn pod_outline(pod: &Value) -> Value {
         let kept = fields.iter().filter_map(|field| Some(((*field).to_owned(), value.get(field)?.clone())));
         Value::Object(kept.collect())
     };
-    let container = |value: &Value| part(value, &["env", "lifecycle", "resources"]);
+    let container = |value: &Value| part(value, &["env", "lifecycle", "resources", "volumeMounts"]);
     let list = |name: &str| match pod["spec"][name].as_array() {
         Some(containers) => Value::Array(containers.iter().map(container).collect()),
         None => Value::Null,
@@ -87,6 +90,10 @@ impl Writer {
             Edit::Annotation { key, value } => self.set(&["metadata", "annotations", key], json!(value)),
             Edit::Grace { seconds } => self.set(&["spec", "terminationGracePeriodSeconds"], json!(seconds)),
             Edit::Label { key, value } => self.set(&["metadata", "labels", key], json!(value)),
+            Edit::Mount { list, index, volume, path, .. } => {
+                let mount = json!({ "mountPath": path, "name": volume });
+                self.insert(&["spec", list.field(), &index.to_string(), "volumeMounts"], usize::MAX, vec![mount]);
+            }
             Edit::PodAmount(amount) => self.set(&["spec", "resources", amount.section.word(), &amount.resource], json!(amount.value)),
             Edit::PreStop { index, seconds, .. } => {
                 self.set(&["spec", "containers", &index.to_string(), "lifecycle", "preStop"], json!({ "sleep": { "seconds": seconds } }));
@@ -156,7 +163,18 @@ impl Writer {
 
 /// A variable as it stands in `env`.
 fn written(variable: &Variable) -> Value {
-    json!({ "name": variable.name, "value": variable.value })
+    match &variable.value {
+        Content::Text(text) => json!({ "name": variable.name, "value": text }),
+        Content::Fact(fact) => json!({ "name": variable.name, "valueFrom": { "configMapKeyRef": reference(fact) } }),
+    }
+}
+
+fn reference(fact: &Fact) -> Value {
+    let mut reference = json!({ "name": BROKERS_CONFIG_MAP, "key": fact.key() });
+    if fact.is_optional() {
+        reference["optional"] = json!(true);
+    }
+    reference
 }
 
 fn child<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {

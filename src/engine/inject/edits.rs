@@ -1,21 +1,19 @@
 //! Plan − what is there already → the edits that are missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
-use serde_json::json;
-
-use super::container::{self, GRACE_SECONDS, PRE_STOP_SECONDS};
+use super::container::{self, PRE_STOP_SECONDS, grace_seconds};
 use super::edit::{Edit, List};
-use super::own::{self, Found};
-use super::undo;
+use super::own::{Found, refers};
+use super::{undo, volumes};
 use crate::api::annotations as key;
-use crate::api::names::{SIDECAR, TOKEN_VOLUME};
+use crate::api::names::{BROKERS_CONFIG_MAP, SIDECAR};
 use crate::api::style::Style;
 use crate::engine::governing::Governing;
-use crate::engine::plan::{Place, Plan, Variable};
+use crate::engine::plan::{Content, Place, Plan, Sidecar, Variable};
 use crate::engine::request::PodRequest;
 use crate::engine::{Code, Finding, Subject};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
 
 /// The edits that wire a pod; none where it is wired already.
 pub(crate) fn edits(request: &PodRequest, plan: &Plan, found: &Found, governing: &Governing, findings: &mut Vec<Finding>) -> Vec<Edit> {
@@ -59,7 +57,7 @@ fn identity_labels(app_id: &str, style: Style) -> Vec<(&str, &str)> {
 fn labels(request: &PodRequest, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
     let mut wanted = identity_labels(&plan.app_id, plan.publish);
     if let Some(sidecar) = &plan.sidecar {
-        let metrics = if sidecar.metrics { "true" } else { "false" };
+        let metrics = if sidecar.options.metrics { "true" } else { "false" };
         wanted.extend([
             (key::DAPR_APP_ID, plan.app_id.as_str()),
             ("dapr.io/metrics-enabled", metrics),
@@ -91,12 +89,13 @@ fn add_labels(request: &PodRequest, wanted: &[(&str, &str)], findings: &mut Vec<
 fn environment(spec: &PodSpec, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
     let has_all = |container: &Container| {
         let present: BTreeSet<&str> = container.env.iter().flatten().map(|variable| variable.name.as_str()).collect();
-        plan.environment.iter().all(|variable| present.contains(variable.name.as_str()))
+        let mut needed = plan.environment.iter().filter(|variable| !variable.is_optional());
+        needed.all(|variable| present.contains(variable.name.as_str()))
     };
     let wired = spec.containers.get(plan.application).is_some_and(has_all);
     let mut edits = Vec::new();
     for (list, index, container) in containers(spec, plan) {
-        let missing = missing(container, plan, findings);
+        let missing = missing(container, plan, wired, findings);
         if missing.is_empty() || wired {
             continue;
         }
@@ -120,28 +119,50 @@ fn containers<'a>(spec: &'a PodSpec, plan: &Plan) -> Vec<(List, usize, &'a Conta
     let init =
         spec.init_containers.iter().flatten().enumerate().skip(first).map(|(index, container)| (List::InitContainers, index, container));
     let main = spec.containers.iter().enumerate().map(|(index, container)| (List::Containers, index, container));
-    init.chain(main).filter(|(_, _, container)| container.name != SIDECAR).collect()
+    let components = plan.sidecar.as_ref().map(|sidecar| sidecar.options.components.as_slice()).unwrap_or_default();
+    let is_users = |(list, _, container): &(List, usize, &Container)| {
+        // A component is reached by the sidecar, and reaches nothing itself.
+        container.name != SIDECAR && !(*list == List::Containers && components.contains(&container.name))
+    };
+    init.chain(main).filter(is_users).collect()
 }
 
-fn missing(container: &Container, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Variable> {
+fn missing(container: &Container, plan: &Plan, wired: bool, findings: &mut Vec<Finding>) -> Vec<Variable> {
     let mut missing = Vec::new();
-    let stated: std::collections::BTreeMap<&str, Option<&str>> =
-        container.env.iter().flatten().map(|variable| (variable.name.as_str(), variable.value.as_deref())).collect();
+    // Of a name that is stated twice the last one counts.
+    let stated: BTreeMap<&str, &EnvVar> = container.env.iter().flatten().map(|variable| (variable.name.as_str(), variable)).collect();
     for variable in &plan.environment {
         match stated.get(variable.name.as_str()) {
             None => missing.push(variable.clone()),
-            Some(stated) if stated.unwrap_or_default() == variable.value => {}
+            Some(stated) if is_planned(stated, variable, wired) => {}
             Some(stated) => {
                 let moved = plan.sidecar.as_ref().is_some_and(|sidecar| sidecar.ports.moved(&variable.name));
                 let code = if moved { Code::PortVariableStated } else { Code::VariableDiffers };
                 let subject = Subject::Variable { container: container.name.clone(), name: variable.name.clone() };
-                let finding = Finding::new(code, subject, format!("podwire would set {:?}", variable.value));
-                let finding = finding.read(stated.unwrap_or("set by reference"));
+                let would = match &variable.value {
+                    Content::Text(text) => format!("podwire would set {text:?}"),
+                    Content::Fact(fact) => format!("podwire would set it from key {} of ConfigMap {BROKERS_CONFIG_MAP}", fact.key()),
+                };
+                let finding = Finding::new(code, subject, would).read(text(stated).unwrap_or("set by reference"));
                 findings.push(if moved { finding.help("remove the variable") } else { finding });
             }
         }
     }
     missing
+}
+
+/// Whether what is stated is what podwire writes, now or at an admission before: a Broker may have become ready since, or have ceased to be.
+fn is_planned(stated: &EnvVar, variable: &Variable, wired: bool) -> bool {
+    let same = match &variable.value {
+        Content::Text(planned) => text(stated) == Some(planned),
+        Content::Fact(_) => wired && text(stated).is_some(),
+    };
+    same || variable.facts.iter().any(|fact| refers(stated, fact))
+}
+
+/// The text that a variable states; `None` where it is set by reference.
+fn text(stated: &EnvVar) -> Option<&str> {
+    stated.value_from.is_none().then(|| stated.value.as_deref().unwrap_or_default())
 }
 
 fn amounts(spec: &PodSpec, plan: &Plan) -> Vec<Edit> {
@@ -162,29 +183,20 @@ fn sidecar(request: &PodRequest, spec: &PodSpec, plan: &Plan, found: &Found, fin
         return Vec::new();
     };
     let container = container::container(sidecar);
-    let volume = container::token_volume(sidecar);
     let mut edits = Vec::new();
     if request.annotation(key::DAPR_APP_ID).is_none() {
         edits.push(Edit::Annotation { key: key::DAPR_APP_ID.to_owned(), value: plan.app_id.clone() });
     }
-    match spec.volumes.iter().flatten().find(|volume| volume.name == TOKEN_VOLUME) {
-        None => edits.push(Edit::Volume(json!(volume))),
-        Some(present) if own::is_token_volume(present, &volume) => {}
-        Some(_) => {
-            let subject = Subject::Field("spec.volumes".to_owned());
-            findings.push(
-                Finding::new(Code::SquattedVolume, subject, "the name is the sidecar's").read(TOKEN_VOLUME).help("rename the volume"),
-            );
-        }
-    }
+    edits.extend(volumes::missing(spec, sidecar, findings));
     if found.is_some() {
         if let Some(part) = found.difference(&container, sidecar) {
             findings.push(squatted(&format!("its {part} is not podwire's")));
         }
         return edits;
     }
+    edits.extend(volumes::in_containers(spec, sidecar));
     if sidecar.place == Place::Container {
-        edits.extend(shutdown(request, spec, plan, findings));
+        edits.extend(shutdown(request, spec, plan, sidecar, findings));
     }
     let (list, at) = match sidecar.place {
         Place::Container => (List::Containers, 0),
@@ -209,7 +221,7 @@ fn squatted_without_sidecar(request: &PodRequest, plan: &Plan, found: &Found, fi
 }
 
 /// With the sidecar among the containers all end at once: the application goes on a little longer than its endpoints, the sidecar a little longer than the application.
-fn shutdown(request: &PodRequest, spec: &PodSpec, plan: &Plan, findings: &mut Vec<Finding>) -> Vec<Edit> {
+fn shutdown(request: &PodRequest, spec: &PodSpec, plan: &Plan, sidecar: &Sidecar, findings: &mut Vec<Finding>) -> Vec<Edit> {
     let Some(application) = spec.containers.get(plan.application) else { return Vec::new() };
     let mut edits = Vec::new();
     match application.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) {
@@ -220,8 +232,10 @@ fn shutdown(request: &PodRequest, spec: &PodSpec, plan: &Plan, findings: &mut Ve
             findings.push(Finding::new(Code::PreStopStated, subject, format!("its own preStop should last {PRE_STOP_SECONDS} s at least")));
         }
     }
-    if spec.termination_grace_period_seconds.is_some_and(|seconds| seconds < GRACE_SECONDS) {
-        edits.push(Edit::Grace { seconds: GRACE_SECONDS });
+    let seconds = grace_seconds(sidecar);
+    // why 30: what the API server gives a pod that states none.
+    if spec.termination_grace_period_seconds.unwrap_or(30) < seconds {
+        edits.push(Edit::Grace { seconds });
     }
     if request.annotation(key::DEFAULT_CONTAINER).is_none() {
         edits.push(Edit::Annotation { key: key::DEFAULT_CONTAINER.to_owned(), value: application.name.clone() });

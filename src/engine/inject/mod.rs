@@ -1,11 +1,14 @@
 //! A plan becomes a patch: what is podwire's already is recognised, what is missing is added, and what was added can be taken back.
 
+mod arguments;
 mod container;
 mod describe;
 mod edit;
 mod edits;
 mod own;
 mod undo;
+mod variables;
+mod volumes;
 
 pub use undo::{Undone, undo};
 

@@ -1,12 +1,12 @@
 //! What in a pod is podwire's already. It is recognised by its content; the record that podwire leaves is never read here.
 
-use k8s_openapi::api::core::v1::{Capabilities, Container, EnvVar, LifecycleHandler, Probe, SecurityContext, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{Capabilities, Container, EnvVar, EnvVarSource, LifecycleHandler, Probe, SecurityContext, VolumeMount};
 
-use super::container::{GO_MEMORY_LIMIT, TOKEN_PATH};
-use crate::api::names::{SIDECAR, TOKEN_VOLUME};
-use crate::api::policy::fits;
-use crate::engine::intent::RESERVED;
-use crate::engine::plan::{Ports, Sidecar};
+use super::variables::GO_MEMORY_LIMIT;
+use crate::api::names::{BROKERS_CONFIG_MAP, SIDECAR, TOKEN_VOLUME};
+use crate::api::policy::fits_image;
+use crate::engine::intent::{RESERVED, overlaps};
+use crate::engine::plan::{Fact, Ports, Sidecar};
 use crate::engine::request::PodRequest;
 
 /// A container of the sidecar's name that stands in a pod.
@@ -50,7 +50,7 @@ impl<'a> Found<'a> {
         // A container of `containers` may state a restart policy too, from Kubernetes 1.35 on: ours states none.
         let restarts = found.restart_policy == init.then(|| "Always".to_owned());
         let image = found.image.as_deref().unwrap_or_default();
-        let allowed = sidecar.allowed_images.as_ref().is_none_or(|all| all.iter().any(|pattern| fits(pattern, image)));
+        let allowed = sidecar.allowed_images.as_ref().is_none_or(|all| all.iter().any(|pattern| fits_image(pattern, image)));
         let host_port = found.ports.iter().flatten().any(|port| port.host_port.is_some_and(|port| port != 0));
         let parts = [
             ("command", found.command.as_ref().is_none_or(Vec::is_empty)),
@@ -59,7 +59,7 @@ impl<'a> Found<'a> {
             ("lifecycle, probes or devices", runs_nothing_else(found)),
             ("volumeMounts", same_mounts(found, planned)),
             ("hostPort", !host_port),
-            ("securityContext", found.security_context.as_ref().is_some_and(is_strict)),
+            ("securityContext", found.security_context.as_ref().is_some_and(|context| is_strict(context, &sidecar.options.seccomp))),
         ];
         let part = parts.into_iter().find_map(|(part, same)| (!same).then(|| part.to_owned()));
         part.or_else(|| other_argument(found, planned)).or_else(|| other_variable(found, planned))
@@ -88,20 +88,31 @@ fn runs_nothing_else(found: &Container) -> bool {
     devices && hooks.into_iter().all(hook) && probes.into_iter().all(probe)
 }
 
-/// The token is mounted as planned and once, and nothing lies over it or over the program.
+/// Every planned mount is there, the token is mounted nowhere else, and nothing lies over one of them or over the program.
 fn same_mounts(found: &Container, planned: &Container) -> bool {
-    let (tokens, others): (Vec<&VolumeMount>, Vec<&VolumeMount>) =
-        found.volume_mounts.iter().flatten().partition(|mount| mount.name == TOKEN_VOLUME);
-    let mount = |mount: &VolumeMount| VolumeMount { recursive_read_only: None, mount_propagation: None, ..mount.clone() };
-    let same = tokens.into_iter().map(mount).eq(planned.volume_mounts.iter().flatten().cloned());
-    same && !others.iter().any(|mount| overlaps(&mount.mount_path, TOKEN_PATH) || overlaps(&mount.mount_path, "/daprd"))
+    let as_planned = |mount: &VolumeMount| VolumeMount {
+        recursive_read_only: None,
+        mount_propagation: None,
+        read_only: mount.read_only.filter(|read_only| *read_only),
+        ..mount.clone()
+    };
+    let found: Vec<VolumeMount> = found.volume_mounts.iter().flatten().map(as_planned).collect();
+    let planned = planned.volume_mounts.as_deref().unwrap_or_default();
+    let covers = |mount: &VolumeMount| {
+        let kept = planned.iter().map(|planned| planned.mount_path.as_str()).chain(["/daprd", "/dlv"]);
+        kept.into_iter().any(|kept| overlaps(&mount.mount_path, kept))
+    };
+    let others = found.iter().filter(|mount| !planned.contains(mount));
+    planned.iter().all(|mount| found.contains(mount)) && !others.into_iter().any(|mount| mount.name == TOKEN_VOLUME || covers(mount))
 }
 
-/// Whether one of two paths lies in the other.
-fn overlaps(path: &str, other: &str) -> bool {
-    let parts = |path: &str| -> Vec<String> { path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect() };
-    let (path, other) = (parts(path), parts(other));
-    path.iter().any(|part| part == "..") || path.iter().zip(&other).all(|(one, other)| one == other)
+/// Where a variable is taken from, less what the API server fills in.
+fn source(from: &EnvVarSource) -> EnvVarSource {
+    let mut from = from.clone();
+    if let Some(field) = &mut from.field_ref {
+        field.api_version = None;
+    }
+    from
 }
 
 /// The first variable that is not as planned. Every planned one is the last of its name and has the planned value; of the reserved names there is none beside those.
@@ -109,9 +120,7 @@ fn other_variable(found: &Container, planned: &Container) -> Option<String> {
     let last = |name: &str| found.env.iter().flatten().rev().find(|variable| variable.name == name);
     let same = |one: &EnvVar, other: &EnvVar| match (&one.value_from, &other.value_from) {
         (None, None) => one.value.as_deref().unwrap_or_default() == other.value.as_deref().unwrap_or_default(),
-        (Some(one), Some(other)) => {
-            one.field_ref.as_ref().map(|field| &field.field_path) == other.field_ref.as_ref().map(|field| &field.field_path)
-        }
+        (Some(one), Some(other)) => source(one) == source(other),
         _ => false,
     };
     let is_planned = |name: &str| planned.env.iter().flatten().any(|variable| variable.name == name);
@@ -127,8 +136,17 @@ fn other_variable(found: &Container, planned: &Container) -> Option<String> {
     other.map(|variable| format!("env {}", variable.name))
 }
 
+/// Whether a variable takes this fact of a Broker from where podwire lets it be taken.
+pub(super) fn refers(stated: &EnvVar, fact: &Fact) -> bool {
+    let reference = stated.value_from.as_ref().and_then(|source| source.config_map_key_ref.as_ref());
+    reference.is_some_and(|reference| {
+        let optional = reference.optional.unwrap_or_default();
+        reference.name == BROKERS_CONFIG_MAP && reference.key == fact.key() && optional == fact.is_optional()
+    })
+}
+
 /// At least as strict as what podwire writes.
-fn is_strict(context: &SecurityContext) -> bool {
+fn is_strict(context: &SecurityContext, seccomp: &str) -> bool {
     let capabilities = |capabilities: &Capabilities| {
         let dropped = capabilities.drop.iter().flatten().any(|name| name == "ALL");
         dropped && capabilities.add.as_ref().is_none_or(Vec::is_empty)
@@ -142,11 +160,5 @@ fn is_strict(context: &SecurityContext) -> bool {
         && context.app_armor_profile.as_ref().is_none_or(|profile| profile.type_ != "Unconfined")
         && context.windows_options.is_none()
         && context.capabilities.as_ref().is_some_and(capabilities)
-        && context.seccomp_profile.as_ref().is_some_and(|profile| profile.type_ != "Unconfined")
-}
-
-/// Whether a volume is the planned one: the same token and nothing beside it.
-pub(super) fn is_token_volume(found: &Volume, planned: &Volume) -> bool {
-    let sources = |volume: &Volume| volume.projected.as_ref().map(|projected| projected.sources.clone());
-    sources(found) == sources(planned)
+        && context.seccomp_profile.as_ref().is_some_and(|profile| profile.type_ != "Unconfined" || seccomp == "Unconfined")
 }

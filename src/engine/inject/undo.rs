@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::edit::{Edit, List};
 use crate::api::annotations::WIRED;
-use crate::api::names::{SIDECAR, TOKEN_VOLUME};
+use crate::api::names::SIDECAR;
 use crate::api::style::Style;
 use crate::engine::governing::Governing;
 use crate::engine::plan::{Amount, Plan};
@@ -42,6 +42,9 @@ struct Record {
     containers: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     volumes: BTreeSet<String>,
+    /// Volumes mounted in containers of the author's, by `list/name`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    mounts: BTreeMap<String, BTreeSet<String>>,
     /// Variables, and the containers that got them: most containers of a pod get the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     variables: Vec<Variables>,
@@ -102,10 +105,18 @@ impl Record {
             Edit::Annotation { key, .. } => {
                 self.annotations.insert(key.clone());
             }
-            Edit::Grace { .. } => self.grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64(),
+            Edit::Grace { .. } => {
+                self.parents(pod, &["spec/terminationGracePeriodSeconds"]);
+                self.grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64();
+            }
             Edit::Label { key, .. } => {
                 self.parents(pod, &["metadata/labels"]);
                 self.labels.insert(key.clone());
+            }
+            Edit::Mount { list, container, volume, .. } => {
+                let owner = format!("{}/{container}", list.field());
+                self.parents(pod, &[&format!("{owner}/volumeMounts")]);
+                self.mounts.entry(owner).or_default().insert((*volume).to_owned());
             }
             Edit::PodAmount(amount) => {
                 let was = pod["spec"]["resources"][amount.section.word()].get(&amount.resource).cloned();
@@ -128,9 +139,9 @@ impl Record {
                     None => self.variables.push(Variables { containers: [owner].into(), names }),
                 }
             }
-            Edit::Volume(_) => {
+            Edit::Volume(volume) => {
                 self.parents(pod, &["spec/volumes"]);
-                self.volumes.insert(TOKEN_VOLUME.to_owned());
+                self.volumes.extend(volume["name"].as_str().map(str::to_owned));
             }
         }
     }
@@ -194,6 +205,11 @@ pub fn undo(pod: &mut Value) -> Result<Undone, Finding> {
         }
     }
     record.volumes.iter().for_each(|name| drop_named(pod.get_mut("spec").and_then(|spec| spec.get_mut("volumes")), name));
+    for (owner, volumes) in &record.mounts {
+        if let Some(mounts) = find(pod, &format!("{owner}/volumeMounts")).and_then(Value::as_array_mut) {
+            mounts.retain(|mount| !mount["name"].as_str().is_some_and(|name| volumes.contains(name)));
+        }
+    }
     let groups = record.variables.iter().flat_map(|group| group.containers.iter().map(move |owner| (owner, &group.names)));
     for (owner, names) in groups {
         if let Some(env) = find(pod, &format!("{owner}/env")).and_then(Value::as_array_mut) {
@@ -263,6 +279,8 @@ fn drop_empty(pod: &mut Value, path: &str, was_null: bool) {
     let empty = match made {
         Value::Object(members) => members.is_empty(),
         Value::Array(items) => items.is_empty(),
+        // The grace period, which has a default of its own.
+        Value::Number(_) => true,
         _ => false,
     };
     if empty && was_null {

@@ -4,5 +4,5 @@ mod dapr;
 mod read;
 mod subscribe;
 
-pub(crate) use dapr::RESERVED;
-pub(crate) use read::{Ask, Asked, Intent, asks, mentions, read};
+pub(crate) use dapr::{Mount, RESERVED, SidecarOptions, Timing, overlaps};
+pub(crate) use read::{Ask, Asked, Intent, app_id, mentions, ports, read};

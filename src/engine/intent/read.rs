@@ -12,7 +12,7 @@ use crate::api::subscribe::{Entry, Retry};
 use crate::engine::governing::Governing;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{Code, Finding, Origin, Subject};
+use crate::engine::{Code, Finding, Origin, Said, Subject};
 
 /// Whether a pod wants to be wired at all.
 pub(crate) enum Ask {
@@ -30,9 +30,13 @@ pub(crate) struct Intent {
     pub(crate) asked: Asked,
     /// Where the style was stated.
     pub(crate) asked_by: Origin,
+    /// What else was stated of the style, and lost.
+    pub(crate) asked_over: Option<Said>,
     pub(crate) listen_both: bool,
     pub(crate) app_id: Option<AppId>,
     pub(crate) app_id_by: Origin,
+    /// Everything that says an app-id, the strongest first.
+    pub(crate) app_id_said: Vec<Said>,
     pub(crate) app_port: Option<Port>,
     /// An annotation names the port; otherwise it is the only one that the container declares.
     pub(crate) app_port_stated: bool,
@@ -56,11 +60,6 @@ pub(crate) enum Asked {
     Sidecar,
 }
 
-/// Whether an annotation of this key asks for wiring.
-pub(crate) fn asks(annotation: &str) -> bool {
-    (annotation.starts_with(key::PREFIX) && annotation != key::WIRED) || annotation == key::DAPR_ENABLED
-}
-
 /// Reads what a pod asks for.
 pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Governing, findings: &mut Vec<Finding>) -> Ask {
     let dapr_enabled = request.annotation(key::DAPR_ENABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -69,16 +68,18 @@ pub(crate) fn read(request: &PodRequest, snapshot: &Snapshot, governing: &Govern
     if !(ours || adopted) {
         return Ask::Nothing;
     }
-    let Some((asked, asked_by)) = style(request, snapshot, findings) else { return Ask::OptOut };
+    let Some((asked, asked_by, asked_over)) = style(request, snapshot, findings) else { return Ask::OptOut };
     unknown(request, findings);
     let application = application(request, findings);
     let (app_id, app_id_by) = app_id(request, findings);
     let intent = Intent {
         asked,
         asked_by,
+        asked_over,
         listen_both: listen(request, findings),
         app_id,
         app_id_by,
+        app_id_said: app_ids(request).into_iter().map(|(said, origin, _)| (said.to_owned(), origin)).collect(),
         app_port: app_port(request, application, findings),
         app_port_stated: [key::APP_PORT, key::DAPR_APP_PORT].iter().any(|key| request.annotation(key).is_some()),
         application,
@@ -130,14 +131,14 @@ fn named<T>(
     value
 }
 
-/// The style as it was stated, and where; `None` is `none`.
-fn style(request: &PodRequest, snapshot: &Snapshot, findings: &mut Vec<Finding>) -> Option<(Asked, Origin)> {
+/// The style as it was stated, where, and what was stated elsewhere in vain; `None` is `none`.
+fn style(request: &PodRequest, snapshot: &Snapshot, findings: &mut Vec<Finding>) -> Option<(Asked, Origin, Option<Said>)> {
     let labels = snapshot.namespaces.as_ref().and_then(|known| known.get(&request.namespace)).map(|namespace| &namespace.labels);
     let label = labels.and_then(|labels| labels.get(key::NAMESPACE_STYLE_LABEL)).map(String::as_str);
     let (read, origin, subject) = match (request.annotation(key::STYLE), label) {
         (Some(read), _) => (read, Origin::Annotation, annotation(key::STYLE)),
         (None, Some(read)) => (read, Origin::NamespaceLabel, Subject::NamespaceLabel(key::NAMESPACE_STYLE_LABEL.to_owned())),
-        (None, None) => return Some((Asked::Auto, Origin::BuiltIn)),
+        (None, None) => return Some((Asked::Auto, Origin::BuiltIn, None)),
     };
     let asked = match read {
         "auto" => Asked::Auto,
@@ -149,7 +150,8 @@ fn style(request: &PodRequest, snapshot: &Snapshot, findings: &mut Vec<Finding>)
             Asked::Auto
         }
     };
-    Some((asked, origin))
+    let over = label.filter(|_| origin == Origin::Annotation).map(|label| (label.to_owned(), Origin::NamespaceLabel));
+    Some((asked, origin, over))
 }
 
 fn unknown(request: &PodRequest, findings: &mut Vec<Finding>) {
@@ -199,18 +201,24 @@ fn application(request: &PodRequest, findings: &mut Vec<Finding>) -> usize {
     request.annotation(key::DEFAULT_CONTAINER).filter(|name| *name != SIDECAR).and_then(position).unwrap_or(first)
 }
 
-fn app_id(request: &PodRequest, findings: &mut Vec<Finding>) -> (Option<AppId>, Origin) {
-    let daprs = request.annotation(key::DAPR_APP_ID);
-    let (read, origin, stated_by) = match (request.annotation(key::APP_ID), daprs) {
-        (Some(read), _) => (read, Origin::Annotation, key::APP_ID),
-        (None, Some(read)) => (read, Origin::DaprAnnotation, key::DAPR_APP_ID),
-        (None, None) => return (derived(request, findings), Origin::Owner(request.owner.to_string())),
+/// Everything that says an app-id, the strongest first, and the annotation that it is.
+fn app_ids(request: &PodRequest) -> Vec<(&str, Origin, Option<&'static str>)> {
+    let by = |key: &'static str, origin| request.annotation(key).map(|read| (read, origin, Some(key)));
+    let owner = request.owner.certain_name().map(|name| (name, Origin::Owner(request.owner.to_string()), None));
+    [by(key::APP_ID, Origin::Annotation), by(key::DAPR_APP_ID, Origin::DaprAnnotation), owner].into_iter().flatten().collect()
+}
+
+/// The app-id, and where it was stated.
+pub(crate) fn app_id(request: &PodRequest, findings: &mut Vec<Finding>) -> (Option<AppId>, Origin) {
+    let stated = app_ids(request).into_iter().find_map(|(read, origin, key)| Some((read, origin, key?)));
+    let Some((read, origin, stated_by)) = stated else {
+        return (derived(request, findings), Origin::Owner(request.owner.to_string()));
     };
     let Some(app_id) = AppId::parse(read) else {
         findings.push(Finding::annotation(Code::InvalidAppId, stated_by, read, format!("allowed: {}", AppId::ALLOWED)));
         return (None, origin);
     };
-    if let Some(other) = daprs.filter(|other| *other != read) {
+    if let Some(other) = request.annotation(key::DAPR_APP_ID).filter(|other| *other != read) {
         findings.push(Finding::annotation(Code::AppIdConflict, key::DAPR_APP_ID, other, format!("allowed: {read}, as {stated_by} says")));
     }
     (Some(app_id), origin)
@@ -231,18 +239,25 @@ fn derived(request: &PodRequest, findings: &mut Vec<Finding>) -> Option<AppId> {
     app_id
 }
 
+/// The only TCP port that a container declares.
+fn only_port(container: &Container) -> Option<Port> {
+    let mut ports = container.ports.iter().flatten().filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"));
+    ports.next().filter(|_| ports.next().is_none()).and_then(|port| Port::new(i64::from(port.container_port)))
+}
+
+/// Everything that says a port, the strongest first.
+pub(crate) fn ports(request: &PodRequest, application: usize) -> Vec<Said> {
+    let by = |key, origin| request.annotation(key).map(|read| (read.to_owned(), origin));
+    let only = containers(request).get(application).and_then(only_port).map(|port| (port.to_string(), Origin::ContainerPort));
+    [by(key::APP_PORT, Origin::Annotation), by(key::DAPR_APP_PORT, Origin::DaprAnnotation), only].into_iter().flatten().collect()
+}
+
 /// The port as annotated, else Dapr's annotation, else the application's only container port.
 fn app_port(request: &PodRequest, application: usize, findings: &mut Vec<Finding>) -> Option<Port> {
     let container = containers(request).get(application);
     let daprs = request.annotation(key::DAPR_APP_PORT).and_then(Port::parse);
     let Some(read) = request.annotation(key::APP_PORT) else {
-        let ports = container.into_iter().flat_map(|container| container.ports.iter().flatten());
-        let ports: Vec<_> = ports.filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP")).collect();
-        let only = || match ports[..] {
-            [port] => Port::new(i64::from(port.container_port)),
-            _ => None,
-        };
-        return daprs.or_else(only);
+        return daprs.or_else(|| container.and_then(only_port));
     };
     let others = containers(request).iter().enumerate().filter(|(index, _)| *index != application).map(|(_, other)| other);
     let everywhere = container.into_iter().chain(others).flat_map(|container| container.ports.iter().flatten());
@@ -277,6 +292,9 @@ fn publish(request: &PodRequest, findings: &mut Vec<Finding>) -> Vec<Topic> {
                 findings.push(Finding::annotation(Code::InvalidTopic, key::PUBLISH, part.trim(), format!("allowed: {}", Topic::ALLOWED)))
             }
         }
+    }
+    if topics.len() > subscribe::MOST {
+        findings.push(subscribe::too_many(key::PUBLISH, topics.len()));
     }
     for (index, topic) in topics.iter().enumerate() {
         if let Some(other) = topics[..index].iter().find(|other| other.variable() == topic.variable()) {

@@ -17,10 +17,21 @@ pub(super) fn read(request: &PodRequest, findings: &mut Vec<Finding>) -> Vec<Ent
     let before = findings.len();
     let entries: Vec<Entry> =
         if is_list(text) { long(text, findings) } else { text.split(',').filter_map(|topic| short(topic.trim(), findings)).collect() };
+    if entries.len() > MOST {
+        findings.push(too_many(SUBSCRIBE, entries.len()));
+    }
     if findings.len() == before {
         together(&entries, text, findings);
     }
     entries
+}
+
+/// why 64: each is a Trigger, and perhaps a Broker; an application with more of them is several.
+pub(super) const MOST: usize = 64;
+
+/// A list that is longer than that.
+pub(super) fn too_many(annotation: &str, count: usize) -> Finding {
+    Finding::annotation(Code::TooManyTopics, annotation, &count.to_string(), format!("at most {MOST}"))
 }
 
 /// The short form holds neither brackets nor line breaks nor colons.

@@ -1,11 +1,11 @@
 //! Intent, snapshot and policy → [`Plan`].
 
-use super::environment::{self, Variable};
-use super::{Amount, Case, Ports, Sidecar, ports, resources, sidecar, style};
+use super::resources::Sizes;
+use super::{Amount, Case, Ports, Sidecar, Variable, environment, ports, resources, sidecar, style};
 use crate::api::annotations as key;
 use crate::api::names::PubsubName;
 use crate::api::style::Style;
-use crate::engine::intent::Intent;
+use crate::engine::intent::{self, Intent};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
@@ -33,9 +33,10 @@ pub(crate) struct Plan {
 /// Makes the plan of a pod. It is there where nothing prevents it; the style and the reasons always are.
 pub(crate) fn make(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>) -> (Option<Plan>, Style, Vec<Reason>) {
     let intent = case.intent;
-    let (publish, reason) = style::decide(case, findings);
-    let mut reasons = vec![reason];
-    reasons.extend(intent.app_id.as_ref().map(|app_id| Reason::new("app-id", app_id, intent.app_id_by.clone())));
+    let (publish, mut reasons) = style::decide(case, findings);
+    let said = |app_id| Reason::new("app-id", app_id, intent.app_id_by.clone()).over(intent.app_id_said.clone());
+    reasons.extend(intent.app_id.as_ref().map(said));
+    reasons.extend(port(case));
     versions(case.snapshot, findings);
     let listen = if intent.listen_both { vec![Style::Sidecar, Style::Broker] } else { vec![publish] };
     if listen.contains(&Style::Broker) || publish == Style::Broker {
@@ -44,15 +45,20 @@ pub(crate) fn make(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>
     topics(intent, listen.contains(&Style::Broker), findings);
     let pubsub = pubsub(case, publish, &mut reasons, findings);
     let sidecar_side = publish == Style::Sidecar || listen.contains(&Style::Sidecar);
-    let ours = if sidecar_side { sidecar(case, publish, found, &mut reasons, findings) } else { None };
+    let sizes = Sizes::of(case);
+    let mut ours = if sidecar_side { sidecar(&sizes, case, publish, found, &mut reasons, findings) } else { None };
     let environment = match publish {
         Style::Broker => environment::broker(case, findings),
         Style::Sidecar => environment::sidecar(intent, &pubsub, ours.as_ref().map(|sidecar| sidecar.ports)),
     };
-    let amounts = resources::application(case, &mut reasons, findings);
+    let amounts = resources::application(&sizes, &mut reasons, findings);
     // A sidecar that is in the pod already has been counted.
-    let added = ours.as_ref().filter(|_| found.is_none()).map(|sidecar| sidecar.amounts.as_slice()).unwrap_or_default();
-    let pod_amounts = resources::pod(case, &amounts, added, findings);
+    let added = ours.as_mut().filter(|_| found.is_none()).map(|sidecar| {
+        resources::spare(&sizes, &amounts, &mut sidecar.amounts, sidecar.place, &mut reasons);
+        resources::Added { amounts: &sidecar.amounts, place: sidecar.place }
+    });
+    let pod_amounts = resources::pod(&sizes, &amounts, added.map(|added| added.amounts).unwrap_or_default(), findings);
+    resources::check(&sizes, &amounts, added, &pod_amounts, findings);
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let prevented = findings.iter().any(Finding::prevents);
     let plan = app_id.filter(|_| !prevented).map(|app_id| {
@@ -64,16 +70,23 @@ pub(crate) fn make(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>
 }
 
 /// The sidecar that podwire adds; none where the pod forbids it, where Dapr's injector adds its own, or where something is missing.
-fn sidecar(case: Case, publish: Style, found: Option<Ports>, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> Option<Sidecar> {
+fn sidecar(
+    sizes: &Sizes,
+    case: Case,
+    publish: Style,
+    found: Option<Ports>,
+    reasons: &mut Vec<Reason>,
+    findings: &mut Vec<Finding>,
+) -> Option<Sidecar> {
     sidecar::forbidden(case.request, findings);
     if publish == Style::Sidecar && case.intent.dapr_injects {
         beside_dapr(case, findings);
         return None;
     }
     let ports = ports::decide(case, found, findings);
-    let amounts = resources::sidecar(case, reasons, findings);
+    let amounts = resources::sidecar(sizes, reasons, findings);
     let ours = sidecar::decide(case, publish, ports, amounts, findings);
-    reasons.extend(ours.as_ref().map(|sidecar| sidecar::reason(sidecar, case.governing)));
+    reasons.extend(ours.iter().flat_map(|sidecar| sidecar::reasons(sidecar, case)));
     ours
 }
 
@@ -96,6 +109,13 @@ fn beside_dapr(case: Case, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Where events are delivered. A name that was stated is shown as the number that it is.
+fn port(case: Case) -> Option<Reason> {
+    let mut said = intent::ports(case.request, case.intent.application).into_iter();
+    let (_, origin) = said.next()?;
+    Some(Reason::new("app port", case.intent.app_port?, origin).over(said).minor())
+}
+
 fn pubsub(case: Case, publish: Style, reasons: &mut Vec<Reason>, findings: &mut Vec<Finding>) -> String {
     let Case { governing, intent, .. } = case;
     let policys = governing.spec.sidecar.pubsub.as_deref();
@@ -111,7 +131,12 @@ fn pubsub(case: Case, publish: Style, reasons: &mut Vec<Reason>, findings: &mut 
         );
     }
     if !intent.publish.is_empty() && publish == Style::Sidecar {
-        reasons.push(Reason::new("component", name, origin));
+        let rules = [
+            intent.pubsub.as_ref().map(|stated| (stated.to_string(), Origin::Annotation)),
+            policys.map(|policys| (policys.to_owned(), governing.origin(true))),
+            Some(("pubsub".to_owned(), Origin::BuiltIn)),
+        ];
+        reasons.push(Reason::new("component", name, origin).over(rules.into_iter().flatten()));
     }
     name.to_owned()
 }
@@ -119,7 +144,7 @@ fn pubsub(case: Case, publish: Style, reasons: &mut Vec<Reason>, findings: &mut 
 /// What the broker side asks for, whether it publishes or only listens.
 fn brokers(case: Case, publish: Style, findings: &mut Vec<Finding>) {
     let Case { request, intent, .. } = case;
-    environment::listened(case, findings);
+    environment::listened(case, publish, findings);
     if !intent.subscribe.is_empty() && request.owner.is_job() {
         let help = "subscribe in a Deployment, or choose the sidecar style";
         let subject = Subject::Annotation(key::SUBSCRIBE.to_owned());
@@ -134,14 +159,13 @@ fn brokers(case: Case, publish: Style, findings: &mut Vec<Finding>) {
     if intent.broker.is_some() {
         crossing(intent, findings);
     }
-    if intent.sidecar.app_protocol != "http" {
-        let finding = Finding::annotation(
-            Code::ProtocolNotPortable,
-            "dapr.io/app-protocol",
-            &intent.sidecar.app_protocol,
-            "allowed in broker style: http",
-        );
-        findings.push(finding);
+    let options = &intent.sidecar;
+    if options.protocol() != "http" {
+        let (key, read) = match options.app_protocol.as_str() {
+            "http" => ("dapr.io/app-ssl", "true"),
+            protocol => ("dapr.io/app-protocol", protocol),
+        };
+        findings.push(Finding::annotation(Code::ProtocolNotPortable, key, read, "allowed in broker style: http"));
     }
     if publish == Style::Sidecar {
         return;
@@ -158,7 +182,7 @@ fn brokers(case: Case, publish: Style, findings: &mut Vec<Finding>) {
         let help = format!("set {} or {}", key::PUBLISH, key::SUBSCRIBE);
         findings.push(Finding::new(Code::NothingWired, Subject::Pod, "it names no topic").help(help));
     }
-    let both = [key::DAPR_ENABLED, key::DAPR_APP_ID, key::DAPR_APP_PORT, "dapr.io/app-protocol"];
+    let both = [key::DAPR_ENABLED, key::DAPR_APP_ID, key::DAPR_APP_PORT, "dapr.io/app-protocol", "dapr.io/app-ssl"];
     let said =
         |key: &str, findings: &[Finding]| findings.iter().any(|finding| matches!(&finding.subject, Subject::Annotation(one) if one == key));
     for stated in intent.sidecar.stated.iter().filter(|stated| !intent.listen_both && !both.contains(&stated.as_str())) {

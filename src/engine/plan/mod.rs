@@ -5,12 +5,14 @@ mod environment;
 mod make;
 mod ports;
 mod resources;
+mod shared;
 mod sidecar;
 mod style;
+mod variable;
 
 pub(crate) use case::Case;
-pub(crate) use environment::Variable;
 pub(crate) use make::{Plan, make};
 pub(crate) use ports::Ports;
 pub(crate) use resources::{Amount, Section};
 pub(crate) use sidecar::{Place, Sidecar};
+pub(crate) use variable::{Content, Fact, Variable};

@@ -2,14 +2,14 @@
 
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::{Amount, Case, Ports, Section};
+use super::{Amount, Case, Ports, Section, shared};
 use crate::api::names::SIDECAR;
-use crate::api::policy::{Placement, PullPolicy, Startup, fits};
+use crate::api::policy::{Placement, PullPolicy, Startup, fits_image};
 use crate::api::style::Style;
-use crate::engine::governing::Governing;
+use crate::engine::intent::SidecarOptions;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::{ControlPlane, Settings};
-use crate::engine::{Code, Finding, Reason, Subject};
+use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
 /// A sidecar of podwire's.
 #[derive(Clone, Debug)]
@@ -21,17 +21,14 @@ pub(crate) struct Sidecar {
     pub(crate) ports: Ports,
     /// Where daprd reaches the application, and whether it waits for it.
     pub(crate) app_port: Option<u16>,
-    pub(crate) app_protocol: String,
-    pub(crate) log_level: String,
-    pub(crate) config: Option<String>,
-    pub(crate) metrics: bool,
-    pub(crate) env: Vec<(String, String)>,
+    /// What the application says in Dapr's own words.
+    pub(crate) options: SidecarOptions,
     pub(crate) place: Place,
     /// The application starts when the sidecar can publish.
     pub(crate) hold: bool,
     /// Events reach the pod past the sidecar too, so its readiness does not gate them.
     pub(crate) probe_readiness: bool,
-    /// The pod mounts no token of its service account, which the built-in secret store needs.
+    /// The application wants none, or the pod mounts no token of its service account, which the built-in secret store needs.
     pub(crate) without_secret_store: bool,
     /// The user, where the pod's own would be root.
     pub(crate) user: Option<i64>,
@@ -81,22 +78,17 @@ pub(super) fn forbidden(request: &PodRequest, findings: &mut Vec<Finding>) {
 pub(super) fn decide(case: Case, publish: Style, ports: Ports, amounts: Vec<Amount>, findings: &mut Vec<Finding>) -> Option<Sidecar> {
     let Case { request, snapshot, governing, intent } = case;
     let policy = &governing.spec.sidecar;
-    let stated = intent.sidecar.image.as_ref().or(policy.image.as_ref());
-    let image = stated.unwrap_or(&snapshot.settings.sidecar_image).clone();
-    if let Some(allowed) = policy.allowed_images.as_ref().filter(|allowed| !allowed.iter().any(|pattern| fits(pattern, &image))) {
-        let subject = match intent.sidecar.image {
-            Some(_) => Subject::Annotation("dapr.io/sidecar-image".to_owned()),
-            None => Subject::Field("the sidecar's image".to_owned()),
-        };
-        let words = format!("allowedImages of {}: {}", governing.words(), allowed.join(", "));
-        findings.push(Finding::new(Code::OverrideRefused, subject, words).read(&image));
-    }
+    let options = &intent.sidecar;
+    let image = image(case, findings);
+    shared::check(case, publish, findings);
     let Some(trust_anchors) = snapshot.dapr.trust_anchors.clone() else {
         let place = format!("ConfigMap dapr-trust-bundle of namespace {} is not there", snapshot.settings.dapr_namespace);
         findings.push(Finding::new(Code::DaprNotFound, Subject::Pod, place).help("install Dapr, or choose the broker style"));
         return None;
     };
-    let place = place(request, policy.placement.unwrap_or(Placement::Auto), !intent.subscribe.is_empty());
+    let placement = options.native.map(|native| if native { Placement::Native } else { Placement::Container });
+    let place = place(request, placement.or(policy.placement).unwrap_or(Placement::Auto), !intent.subscribe.is_empty());
+    let automount = request.view.spec.as_ref().and_then(|spec| spec.automount_service_account_token);
     let reaches_app = intent.app_port_stated || !intent.subscribe.is_empty();
     Some(Sidecar {
         app_id: intent.app_id.as_ref()?.to_string(),
@@ -105,15 +97,11 @@ pub(super) fn decide(case: Case, publish: Style, ports: Ports, amounts: Vec<Amou
         pull_policy: policy.image_pull_policy.unwrap_or(PullPolicy::IfNotPresent).word().to_owned(),
         ports,
         app_port: intent.app_port.filter(|_| reaches_app).map(|port| port.number()),
-        app_protocol: intent.sidecar.app_protocol.clone(),
-        log_level: intent.sidecar.log_level.clone(),
-        config: intent.sidecar.config.clone(),
-        metrics: intent.sidecar.metrics,
-        env: intent.sidecar.env.clone(),
+        options: options.clone(),
         place,
         hold: policy.startup.unwrap_or(Startup::Hold) == Startup::Hold,
         probe_readiness: !(intent.listen_both || publish == Style::Broker),
-        without_secret_store: request.view.spec.as_ref().is_some_and(|spec| spec.automount_service_account_token == Some(false)),
+        without_secret_store: options.disable_secret_store || automount == Some(false),
         user: request.view.spec.as_ref().and_then(user_instead_of_root),
         amounts,
         settings: snapshot.settings.clone(),
@@ -121,6 +109,29 @@ pub(super) fn decide(case: Case, publish: Style, ports: Ports, amounts: Vec<Amou
         trust_anchors,
         allowed_images: policy.allowed_images.clone(),
     })
+}
+
+/// The image: the application's, where the policy lets it choose one, then the policy's, then the installation's.
+fn image(case: Case, findings: &mut Vec<Finding>) -> String {
+    let Case { snapshot, governing, intent, .. } = case;
+    let policy = &governing.spec.sidecar;
+    let stated = intent.sidecar.image.as_ref().or(policy.image.as_ref());
+    let image = stated.unwrap_or(&snapshot.settings.sidecar_image).clone();
+    // An image that the application chooses needs the policy's word; without one, only podwire's own choice passes.
+    let passes = match &policy.allowed_images {
+        Some(allowed) => allowed.iter().any(|pattern| fits_image(pattern, &image)),
+        None => intent.sidecar.image.is_none(),
+    };
+    if !passes {
+        let subject = match intent.sidecar.image {
+            Some(_) => Subject::Annotation("dapr.io/sidecar-image".to_owned()),
+            None => Subject::Field("the sidecar's image".to_owned()),
+        };
+        let allowed = policy.allowed_images.as_ref().map_or_else(|| "none".to_owned(), |allowed| allowed.join(", "));
+        let words = format!("allowedImages of {}: {allowed}", governing.words());
+        findings.push(Finding::new(Code::OverrideRefused, subject, words).read(&image));
+    }
+    image
 }
 
 fn place(request: &PodRequest, placement: Placement, subscribes: bool) -> Place {
@@ -151,11 +162,36 @@ fn user_instead_of_root(spec: &PodSpec) -> Option<i64> {
     (spec.security_context.as_ref()?.run_as_user == Some(0)).then_some(IMAGE_USER)
 }
 
-/// `sidecar in containers (built in)`.
-pub(super) fn reason(sidecar: &Sidecar, governing: &Governing) -> Reason {
-    let place = match sidecar.place {
-        Place::Container => "first in containers",
-        Place::Native(_) => "native, in initContainers",
-    };
-    Reason::new(SIDECAR, place, governing.origin(governing.spec.sidecar.placement.is_some()))
+impl Place {
+    fn words(self) -> &'static str {
+        match self {
+            Place::Container => "first in containers",
+            Place::Native(_) => "native, in initContainers",
+        }
+    }
+}
+
+/// `daprd first in containers (built in)`, and the image.
+pub(super) fn reasons(sidecar: &Sidecar, case: Case) -> [Reason; 2] {
+    let Case { request, snapshot, governing, intent } = case;
+    let policy = &governing.spec.sidecar;
+    let at = |placement| place(request, placement, !intent.subscribe.is_empty());
+    let places = [
+        sidecar.options.native.map(|native| (at(if native { Placement::Native } else { Placement::Container }), Origin::DaprAnnotation)),
+        policy.placement.map(|placement| (at(placement), governing.origin(true))),
+        Some((at(Placement::Auto), Origin::BuiltIn)),
+    ];
+    let places: Vec<_> = places.into_iter().flatten().map(|(place, origin)| (place.words().to_owned(), origin)).collect();
+    let placed_by = places.first().map_or(Origin::BuiltIn, |(_, origin)| origin.clone());
+    let placed = Reason::new(SIDECAR, sidecar.place.words(), placed_by);
+    let own = snapshot.settings.sidecar_image.clone();
+    let own_by = if own == Settings::default().sidecar_image { Origin::BuiltIn } else { Origin::Installation };
+    let rules = [
+        intent.sidecar.image.clone().map(|image| (image, Origin::DaprAnnotation)),
+        policy.image.clone().map(|image| (image, governing.origin(true))),
+        Some((own, own_by.clone())),
+    ];
+    let rules: Vec<_> = rules.into_iter().flatten().collect();
+    let by = rules.first().map_or(own_by, |(_, origin)| origin.clone());
+    [placed.over(places), Reason::new("image", &sidecar.image, by).over(rules).minor()]
 }

@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::{check, common, documents, repository, snapshot_of};
 use crate::api::yaml;
-use crate::engine::{App, Decision, Member, PodRequest, Reconciliation, Snapshot, Verdict, admit, copy_limits, reconcile};
+use crate::engine::{App, Decision, Member, Observed, PodRequest, Reconciliation, Snapshot, Verdict, admit, copy_limits, reconcile};
 
 const KNOWN: [&str; 7] =
     ["findings.out.txt", "namespace.yaml", "objects.out.yaml", "pod.in.yaml", "pod.out.yaml", "policy.yaml", "snapshot.yaml"];
@@ -64,7 +64,7 @@ fn case(folder: &Path) -> String {
 /// What the pod's application needs beside it, where it is wired and needs something.
 fn objects(request: &PodRequest, snapshot: &Snapshot, findings: &mut String) -> Option<String> {
     let member = Member::of(request, snapshot, &request.owner.to_string(), false)?;
-    let Reconciliation { objects, findings: more } = reconcile(&App::new(member));
+    let Reconciliation { objects, findings: more, .. } = reconcile(&App::new(member), snapshot, &Observed::default());
     more.iter().for_each(|finding| writeln!(findings, "objects: {}: {finding}", finding.severity().word()).unwrap());
     let texts: Vec<String> = objects.iter().map(written).collect();
     (!texts.is_empty()).then(|| texts.join("---\n"))
@@ -76,7 +76,7 @@ fn report(verdict: &Verdict) -> String {
         Decision::Untouched(why) => format!("untouched: {}\n", why.word()),
         _ => format!("{}\n", verdict.word()),
     };
-    verdict.reasons.iter().for_each(|reason| writeln!(text, "  {reason}").unwrap());
+    verdict.reasons.iter().filter(|reason| !reason.minor).for_each(|reason| writeln!(text, "  {reason}").unwrap());
     verdict.findings.iter().for_each(|finding| writeln!(text, "{}: {finding}", finding.severity().word()).unwrap());
     text
 }

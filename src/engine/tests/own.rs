@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{common, snapshot_of};
+use super::{common, documents, repository, snapshot_of};
 use crate::engine::{Code, Decision, PodRequest, Snapshot, Verdict, admit};
 
 fn cluster() -> Snapshot {
@@ -128,6 +128,38 @@ fn an_image_that_the_policy_does_not_allow_is_no_sidecar() {
     assert!(matches!(decide(&pod), Decision::Wired(patch) if patch.0.is_empty()));
     pod["spec"]["containers"][0]["image"] = json!("evil/ghcr.io/dapr/daprd:1.18.1");
     assert!(matches!(decide(&pod), Decision::Denied));
+}
+
+/// The sidecar of a pod with every closed annotation, under a policy that opens them.
+#[test]
+fn what_annotations_bring_to_the_sidecar_is_held_too() {
+    let folder = repository("tests/golden/dapr-every-closed-annotation");
+    let read = |file: &str| documents(&std::fs::read_to_string(folder.join(file)).unwrap()).remove(0);
+    let opened = snapshot_of(common().into_iter().chain([read("policy.yaml")]));
+    let mut pod = read("pod.in.yaml");
+    let decide = |pod: &Value, snapshot: &Snapshot| admit(&PodRequest::new("shop", pod.clone()).unwrap(), snapshot);
+    let Decision::Wired(patch) = decide(&pod, &opened).decision else { panic!() };
+    json_patch::patch(&mut pod, &patch).unwrap();
+    assert!(matches!(decide(&pod, &opened).decision, Decision::Wired(patch) if patch.0.is_empty()));
+    for (pointer, value) in [
+        ("/args/0", json!("/daprd")),
+        ("/env/6/valueFrom/secretKeyRef/name", json!("another")),
+        ("/env/6/valueFrom/secretKeyRef/key", json!("another")),
+        ("/env/9/valueFrom/secretKeyRef/name", json!("another")),
+        ("/volumeMounts/0/readOnly", json!(false)),
+        ("/volumeMounts/1/mountPath", json!("/elsewhere")),
+        ("/volumeMounts/2/name", json!("certs")),
+    ] {
+        let mut other = pod.clone();
+        let field = other["spec"]["containers"][0].pointer_mut(pointer).unwrap();
+        assert_ne!(*field, value, "{pointer}");
+        *field = value;
+        let verdict = decide(&other, &opened);
+        let squatted = verdict.findings.iter().any(|finding| finding.code == Code::SquattedContainer);
+        assert!(matches!(verdict.decision, Decision::Denied) && squatted, "{pointer}: {verdict:?}");
+    }
+    // The policy that opened them is gone.
+    assert!(matches!(decide(&pod, &cluster()).decision, Decision::Denied));
 }
 
 #[test]

@@ -18,6 +18,8 @@ const SENSIBLE: &[(&str, &str)] = &[
     ("podwire.io/listen", "both"),
     ("podwire.io/publish", "orders"),
     ("podwire.io/publish", "orders,payments"),
+    ("podwire.io/publish", "nowhere"),
+    ("podwire.io/publish", "orders,slow"),
     ("podwire.io/retry", "for=5s"),
     ("podwire.io/subscribe", "payments"),
     (
@@ -27,13 +29,21 @@ const SENSIBLE: &[(&str, &str)] = &[
     ("podwire.io/sytle", "sidecar"),
     ("podwire.io/wired", "{\"version\":1,\"labels\":[\"app\"]}"),
     ("dapr.io/app-port", "8080"),
+    ("dapr.io/block-shutdown-duration", "40s"),
     ("dapr.io/config", "tracing"),
     ("dapr.io/enable-metrics", "false"),
+    ("dapr.io/enable-app-health-check", "true"),
+    ("dapr.io/enable-profiling", "true"),
     ("dapr.io/env", "A=b,c,D=e"),
+    ("dapr.io/graceful-shutdown-seconds", "30"),
+    ("dapr.io/grpc-port", "50002"),
     ("dapr.io/log-as-json", "true"),
     ("dapr.io/metrics-port", "9100"),
+    ("dapr.io/pluggable-components", "second"),
     ("dapr.io/sidecar-cpu-request", "200m"),
     ("dapr.io/sidecar-memory-limit", "300Mi"),
+    ("dapr.io/unix-domain-socket-path", "/sockets"),
+    ("dapr.io/word-of-tomorrow", "1"),
     ("kubectl.kubernetes.io/default-container", "app"),
     ("kubernetes.io/limit-ranger", "LimitRanger plugin set: cpu, memory request for container app; memory limit for container app"),
 ];
@@ -53,7 +63,11 @@ const HOSTILE: &[(&str, &str)] = &[
     ("dapr.io/app-id", "others"),
     ("dapr.io/enabled", "true"),
     ("dapr.io/env", "NAMESPACE=x"),
+    ("dapr.io/enable-debug", "true"),
+    ("dapr.io/env-from-secret", "A=s:k"),
     ("dapr.io/metrics-port", "3500"),
+    ("dapr.io/pluggable-components-sockets-folder", "/etc"),
+    ("dapr.io/sidecar-seccomp-profile-type", "Unconfined"),
     ("dapr.io/sidecar-image", "evil"),
 ];
 
@@ -78,18 +92,39 @@ fn policies() -> impl Strategy<Value = Option<&'static str>> {
         r#"{"resources": {"app": {"min": {"requests": {"cpu": "80m", "memory": "100Mi"}}, "max": {"limits": {"cpu": "1", "memory": "500Mi"}}}}}"#,
         r#"{"resources": {"app": {"default": {"requests": {"cpu": "300m"}, "limits": {"memory": "200Mi"}}, "max": {"requests": {"cpu": "200m"}}},
             "sidecar": {"default": {"limits": {"cpu": "150m"}}, "min": {"limits": {"memory": "320Mi"}}, "max": {"requests": {"memory": "200Mi"}}}}}"#,
+        r#"{"sidecar": {"allowedOverrides": ["enable-debug", "env-from-secret", "sidecar-seccomp-profile-type"]}}"#,
+        r#"{"preferredStyle": "broker", "broker": {"onMissing": "Warn"}}"#,
+        r#"{"preferredStyle": "broker", "broker": {"onMissing": "Deny", "create": "Never"}}"#,
         r#"{"resources": {"onViolation": "Warn", "app": {"max": {"requests": {"cpu": "10m"}}}}}"#,
         r#"{"resources": {"onViolation": "Deny", "sidecar": {"max": {"limits": {"memory": "250Mi"}}}}}"#,
     ]);
     prop::option::of(policy)
 }
 
-/// A cluster with the shared objects, and perhaps a policy.
-fn cluster(policy: Option<&str>) -> Snapshot {
+/// What the namespace allows, or nothing.
+fn limits() -> impl Strategy<Value = Option<&'static str>> {
+    let range = some(&[
+        r#"{"limits": [{"type": "Container", "default": {"cpu": "500m", "memory": "200Mi"}, "defaultRequest": {"cpu": "50m"}}]}"#,
+        r#"{"limits": [{"type": "Container", "max": {"cpu": "1500m", "memory": "512Mi"}}]}"#,
+        r#"{"limits": [{"type": "Container", "min": {"cpu": "120m", "memory": "300Mi"}, "max": {"memory": "900Mi"}}]}"#,
+        r#"{"limits": [{"type": "Container", "maxLimitRequestRatio": {"cpu": "4", "memory": "1.5"}, "default": {"memory": "1Gi"}}]}"#,
+        r#"{"limits": [{"type": "Pod", "max": {"cpu": "2", "memory": "1Gi"}, "maxLimitRequestRatio": {"cpu": "10"}}]}"#,
+        r#"{"hard": {"limits.cpu": "4", "limits.memory": "4Gi", "requests.cpu": "1", "pods": "10"}}"#,
+    ]);
+    prop::option::of(range)
+}
+
+/// A cluster with the shared objects, and perhaps a policy and what the namespace allows.
+fn cluster(policy: Option<&str>, limits: Option<&str>) -> Snapshot {
+    let limits = limits.map(|spec| {
+        let spec = serde_json::from_str::<Value>(spec).unwrap();
+        let kind = if spec["hard"].is_object() { "ResourceQuota" } else { "LimitRange" };
+        json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": "limits", "namespace": "shop" }, "spec": spec })
+    });
     let spec = policy.map(|spec| serde_json::from_str::<Value>(spec).unwrap());
     let policy = spec
         .map(|spec| json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": { "name": "p" }, "spec": spec }));
-    snapshot_of(common().into_iter().chain(policy))
+    snapshot_of(common().into_iter().chain(policy).chain(limits))
 }
 
 fn quantities() -> impl Strategy<Value = Value> {
@@ -193,8 +228,8 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn laws_hold_for_any_pod(pod in pod(), policy in policies()) {
-        let snapshot = cluster(policy);
+    fn laws_hold_for_any_pod(pod in pod(), policy in policies(), limits in limits()) {
+        let snapshot = cluster(policy, limits);
         let request = PodRequest::new("shop", pod).unwrap();
         let verdict = admit(&request, &snapshot);
         check(&request, &snapshot, &verdict);
