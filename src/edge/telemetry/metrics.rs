@@ -1,23 +1,19 @@
-//! The metrics, in the names that dashboards and alerts know.
+//! The metrics of the webhook, in the names that dashboards and alerts know.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::TelemetryError;
+use super::{TelemetryError, exposition};
 use crate::api::style::Style;
 use crate::engine::{Decision, Finding, Verdict};
-
-/// The content type of [`Metrics::expose`].
-pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds: from the time of a small pod to the longest that an API server waits by default.
 const DURATIONS: [f64; 16] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -27,10 +23,12 @@ const DURATIONS: [f64; 16] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.
 pub enum Outcome {
     /// The pod was refused.
     Denied,
-    /// It was no creation of a pod.
+    /// It was nothing that podwire decides about.
     Ignored,
     /// It was no AdmissionReview that could be answered.
     Malformed,
+    /// A change was reviewed and may be made.
+    Passed,
     /// podwire had nothing to do with the pod.
     Untouched,
     /// The pod asked and was admitted as it is.
@@ -44,6 +42,7 @@ impl Outcome {
     pub fn of(verdict: &Verdict) -> Self {
         match verdict.decision {
             Decision::Denied => Outcome::Denied,
+            Decision::Passed => Outcome::Passed,
             Decision::Untouched(_) => Outcome::Untouched,
             Decision::Unwired => Outcome::Unwired,
             Decision::Wired(_) => Outcome::Wired,
@@ -56,6 +55,7 @@ impl Outcome {
             Outcome::Denied => "denied",
             Outcome::Ignored => "ignored",
             Outcome::Malformed => "malformed",
+            Outcome::Passed => "passed",
             Outcome::Untouched => "untouched",
             Outcome::Unwired => "unwired",
             Outcome::Wired => "wired",
@@ -75,6 +75,7 @@ pub struct Facts {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct RequestLabels {
     outcome: &'static str,
+    path: &'static str,
     style: &'static str,
 }
 
@@ -83,7 +84,7 @@ struct FindingLabels {
     code: &'static str,
 }
 
-/// The metrics of one server.
+/// The metrics of one webhook.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -112,7 +113,7 @@ impl Metrics {
         let duration = Histogram::new(DURATIONS);
         let (in_flight, certificate_expiry, snapshot_age) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("admission_requests", "Admission requests by how they ended", requests.clone());
-        registry.register("admission_findings", "Findings about admitted and refused pods by code", findings.clone());
+        registry.register("admission_findings", "Findings about admitted, reviewed and refused objects by code", findings.clone());
         registry.register("admission_duration_seconds", "Time from an admission request's head to its answer", duration.clone());
         registry.register("requests_in_flight", "Admission requests that are being answered", in_flight.clone());
         registry.register(
@@ -130,25 +131,23 @@ impl Metrics {
         InFlight(self.in_flight.clone())
     }
 
-    /// Counts an answered request, which took `took`.
-    pub fn record(&self, outcome: Outcome, style: Option<Style>, findings: &[Finding], took: Duration) {
+    /// Counts an answered request to `path`, which took `took`.
+    pub fn record(&self, path: &'static str, outcome: Outcome, style: Option<Style>, findings: &[Finding], took: Duration) {
         let style = style.map_or("none", Style::word);
-        self.requests.get_or_create(&RequestLabels { outcome: outcome.word(), style }).inc();
+        self.requests.get_or_create(&RequestLabels { outcome: outcome.word(), path, style }).inc();
         for finding in findings {
             self.findings.get_or_create(&FindingLabels { code: finding.code.id() }).inc();
         }
         self.duration.observe(took.as_secs_f64());
     }
 
-    /// The metrics as [`OPENMETRICS`] text.
+    /// The metrics as [`OPENMETRICS`](super::OPENMETRICS) text.
     ///
     /// # Errors
     /// [`TelemetryError::Exposition`] where a metric cannot be written.
     pub fn expose(&self, facts: Facts) -> Result<String, TelemetryError> {
         self.certificate_expiry.set(facts.certificate_expires_at.unwrap_or_default());
         self.snapshot_age.set(facts.snapshot_age.as_secs_f64());
-        let mut text = String::new();
-        encode(&mut text, &self.registry).map_err(TelemetryError::Exposition)?;
-        Ok(text)
+        exposition::text(&self.registry)
     }
 }

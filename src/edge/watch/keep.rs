@@ -9,6 +9,8 @@ use kube::runtime::watcher::{DefaultBackoff, Event};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::debug;
 
+use super::kinds::{Kind, Watched};
+use super::listener::Listener;
 use super::reducer::Reducer;
 use super::snapshots::Snapshots;
 use super::streams::{self, Failure, Heard, Source};
@@ -34,9 +36,30 @@ pub enum WatchError {
 /// # Errors
 /// [`WatchError`] where the API server does not answer at all. What fails later is logged and tried again, for ever.
 pub async fn keep(client: Client, settings: Settings) -> Result<(Arc<Snapshots>, impl Future<Output = ()> + Send), WatchError> {
+    keep_rows(Watched::Webhook.kinds(), client, settings, ()).await
+}
+
+/// The same for the controller: it watches more, and its listener hears every event.
+///
+/// # Errors
+/// As [`keep`].
+pub(crate) async fn keep_listening(
+    client: Client,
+    settings: Settings,
+    listener: impl Listener,
+) -> Result<(Arc<Snapshots>, impl Future<Output = ()> + Send), WatchError> {
+    keep_rows(Watched::Controller.kinds(), client, settings, listener).await
+}
+
+pub(super) async fn keep_rows(
+    kinds: &'static [Kind],
+    client: Client,
+    settings: Settings,
+    listener: impl Listener,
+) -> Result<(Arc<Snapshots>, impl Future<Output = ()> + Send), WatchError> {
     let version = first_version(&client).await?;
-    let mut watches = Watches::new(client, &settings.dapr_namespace);
-    let mut reducer = Reducer::new(settings);
+    let mut watches = Watches::new(client, settings.clone(), kinds);
+    let mut reducer = Reducer::new(settings, kinds, listener);
     reducer.hear(Source::Version, Heard::Version(version));
     let snapshots = Arc::new(Snapshots::new(reducer.snapshot(), reducer.missing(), watches.pulses()));
     let kept = snapshots.clone();
@@ -46,15 +69,18 @@ pub async fn keep(client: Client, settings: Settings) -> Result<(Arc<Snapshots>,
     }))
 }
 
-async fn run(mut reducer: Reducer, mut watches: Watches, snapshots: &Snapshots) {
+async fn run(mut reducer: Reducer<impl Listener>, mut watches: Watches, snapshots: &Snapshots) {
     let mut troubles = Troubles::default();
     let mut earliest = Instant::now();
     loop {
         tokio::select! {
             biased;
-            () = sleep_until(earliest), if reducer.changed() => {
+            () = sleep_until(earliest), if reducer.changed() || reducer.heard() => {
                 let begun = Instant::now();
-                snapshots.publish(reducer.snapshot(), reducer.missing());
+                if reducer.changed() {
+                    snapshots.publish(reducer.snapshot(), reducer.missing());
+                }
+                reducer.published();
                 earliest = Instant::now() + PAUSE.max(begun.elapsed() * 4);
             }
             Some((source, said)) = watches.all().next() => {

@@ -6,7 +6,8 @@ use kube::runtime::watcher::Event;
 use serde_json::Value;
 use tracing::{debug, warn};
 
-use super::kinds::{KINDS, Part};
+use super::kinds::{Kind, Part};
+use super::listener::Listener;
 use super::streams::{Heard, Source};
 use crate::engine::{NotTaken, Settings, Snapshot};
 
@@ -33,17 +34,22 @@ impl Order {
 struct Progress {
     /// Its objects are watched.
     running: bool,
+    /// A list was asked for, and no answer has come yet.
+    asked: bool,
     /// A list was completed since the watch began.
     listed: bool,
     /// The part was known once. It stays so: a kind that appears later must not make every replica unready.
     settled: bool,
     /// While the kind's definition is listed: whether it is there.
     defined: bool,
+    /// What the listener was told last: whether the server has the kind.
+    served: Option<bool>,
 }
 
-/// Keeps the master copy of the snapshot.
+/// Keeps the master copy of the snapshot, and tells a listener what goes into it.
 #[derive(Debug)]
-pub(super) struct Reducer {
+pub(super) struct Reducer<L = ()> {
+    listener: L,
     master: Snapshot,
     progress: BTreeMap<Part, Progress>,
     /// Lists that are being read, out of sight until they are complete.
@@ -51,17 +57,21 @@ pub(super) struct Reducer {
     /// Objects that could not be read, by part, namespace and name, and why.
     unreadable: BTreeMap<(Part, String, String), String>,
     dirty: bool,
+    /// The listener was told something since it was told that everything is published.
+    heard: bool,
 }
 
-impl Reducer {
-    pub(super) fn new(settings: Settings) -> Self {
+impl<L: Listener> Reducer<L> {
+    pub(super) fn new(settings: Settings, kinds: &[Kind], listener: L) -> Self {
         let progress = |part: Part| Progress { running: part.kind().definition().is_none(), ..Progress::default() };
         Reducer {
+            listener,
             master: Snapshot { settings, ..Snapshot::default() },
-            progress: KINDS.iter().map(|kind| (kind.part, progress(kind.part))).collect(),
+            progress: kinds.iter().map(|kind| (kind.part, progress(kind.part))).collect(),
             lists: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             dirty: false,
+            heard: false,
         }
     }
 
@@ -81,6 +91,18 @@ impl Reducer {
         self.master.clone()
     }
 
+    /// Whether the listener waits to be told that what it heard is published.
+    pub(super) fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// The newest copy is published.
+    pub(super) fn published(&mut self) {
+        if std::mem::take(&mut self.heard) {
+            self.listener.published();
+        }
+    }
+
     /// Takes in what a watch says.
     pub(super) fn hear(&mut self, source: Source, heard: Heard) -> Option<Order> {
         match (source, heard) {
@@ -98,23 +120,46 @@ impl Reducer {
     /// An event of the part's objects. What a watch sent before it was stopped or started anew is passed over.
     fn objects(&mut self, part: Part, event: Event<Value>) {
         let Some(progress) = self.progress.get_mut(&part).filter(|progress| progress.running) else { return };
+        match &event {
+            // It is said before the server is asked.
+            Event::Init => {
+                progress.asked = true;
+                self.lists.insert(part, self.blank());
+                return;
+            }
+            Event::InitApply(_) | Event::InitDone if !self.lists.contains_key(&part) => return,
+            Event::InitApply(_) | Event::InitDone if std::mem::take(&mut progress.asked) => {
+                self.serve(part, true);
+                self.listener.hear(part, &Event::Init);
+            }
+            Event::InitApply(_) | Event::InitDone => {}
+            Event::Apply(_) | Event::Delete(_) if !progress.listed => return,
+            Event::Apply(_) | Event::Delete(_) => {}
+        }
+        self.listener.hear(part, &event);
+        self.heard = true;
+        self.keep(part, event);
+    }
+
+    /// Puts what an event says into the snapshot.
+    fn keep(&mut self, part: Part, event: Event<Value>) {
         match event {
-            Event::Init => drop(self.lists.insert(part, self.blank())),
+            Event::Init => {}
             Event::InitApply(object) => self.take(part, &object, true),
             Event::InitDone => {
                 if let Some(list) = self.lists.remove(&part) {
-                    progress.listed = true;
+                    self.progress.entry(part).or_default().listed = true;
                     self.settle(part, list);
                 }
             }
-            Event::Apply(object) if progress.listed => self.take(part, &object, false),
-            Event::Delete(object) if progress.listed => {
+            Event::Apply(object) => self.take(part, &object, false),
+            Event::Delete(object) if part.fills() => {
                 let (namespace, name) = key_of(&object);
                 self.unreadable.remove(&(part, namespace, name));
                 self.master.release(&object);
                 self.dirty = true;
             }
-            Event::Apply(_) | Event::Delete(_) => {}
+            Event::Delete(_) => {}
         }
     }
 
@@ -138,6 +183,9 @@ impl Reducer {
     pub(super) fn unserved(&mut self, source: Source) {
         let Source::Objects(part) = source else { return };
         // A server that comes late to a definition says so too: what was known stays.
+        if self.progress.get(&part).is_some_and(|progress| progress.served.is_none()) {
+            self.serve(part, false);
+        }
         if self.progress.get(&part).is_some_and(|progress| !progress.settled) {
             self.settle(part, self.blank());
         }
@@ -163,7 +211,18 @@ impl Reducer {
             self.unreadable.retain(|(of, _, _), _| *of != part);
             self.settle(part, self.blank());
         }
+        self.serve(part, false);
         ran.then_some(Order::Stop(part))
+    }
+
+    /// Tells the listener whether the server has the part's kind, where that is news.
+    fn serve(&mut self, part: Part, served: bool) {
+        let told = self.progress.entry(part).or_default().served.replace(served);
+        if told == Some(served) {
+            return;
+        }
+        self.heard = true;
+        if served { self.listener.served(part) } else { self.listener.unserved(part) }
     }
 
     /// A snapshot in which every part is known and empty.
@@ -181,6 +240,9 @@ impl Reducer {
     ///
     /// Of an object that cannot be read the last version that could be stays: a policy that nobody can read must not be less strict than the one before it.
     fn take(&mut self, part: Part, object: &Value, listing: bool) {
+        if !part.fills() {
+            return;
+        }
         let (namespace, name) = key_of(object);
         let taken = match self.lists.get_mut(&part) {
             Some(list) if listing => list.take(object).inspect_err(|_| part.carry(list, &self.master, &namespace, &name)),

@@ -74,6 +74,19 @@ impl Snapshots {
     }
 }
 
+#[cfg(test)]
+impl Snapshots {
+    /// Snapshots of a cluster of which these parts are not known.
+    pub(crate) fn waiting_for(missing: &[&str]) -> Arc<Self> {
+        Arc::new(Snapshots::new(Snapshot::default(), missing.iter().map(ToString::to_string).collect(), Vec::new()))
+    }
+
+    /// Now every part is known.
+    pub(crate) fn complete(&self) {
+        self.publish(Snapshot::empty(), Vec::new());
+    }
+}
+
 /// When a watch last heard the API server.
 #[derive(Debug)]
 pub(super) struct Pulse {

@@ -18,11 +18,14 @@ use tokio::sync::Notify;
 use super::kinds::{Kind, Part, Reading, definitions};
 use super::snapshots::Pulse;
 use crate::edge::telemetry::chain;
+use crate::engine::Settings;
 
 /// Seconds after which the server ends a watch, which then goes on where it was. A connection that died in silence is noticed five seconds later.
 const WATCH_SECONDS: u32 = 120;
 /// The part of kube's pauses after errors that is waited: 0.1 s at first, 8 s at last. Its own grow to a minute, and what podwire has not seen cannot be admitted.
 pub(super) const PATIENCE: u32 = 8;
+/// Objects in a page of a list: no more of them are held at once, however many the cluster has.
+const PAGE: u32 = 100;
 /// How often the API server's version is read.
 const VERSION_EVERY: Duration = Duration::from_secs(300);
 
@@ -59,9 +62,9 @@ pub(super) enum Failure {
 }
 
 /// The stream of a source. It never ends. A pause after an error ends early when `hurry` is notified.
-pub(super) fn of(source: Source, client: Client, dapr_namespace: &str, hurry: Arc<Notify>) -> BoxStream<'static, Said> {
+pub(super) fn of(source: Source, client: Client, settings: &Settings, hurry: Arc<Notify>) -> BoxStream<'static, Said> {
     match source {
-        Source::Objects(part) => patient(objects(client, part.kind(), dapr_namespace), DefaultBackoff::default(), hurry).boxed(),
+        Source::Objects(part) => patient(objects(client, part.kind(), settings), DefaultBackoff::default(), hurry).boxed(),
         Source::Definition(part) => {
             let name = part.kind().definition().unwrap_or_default();
             patient(definition(client, &name), DefaultBackoff::default(), hurry).boxed()
@@ -89,21 +92,33 @@ pub(super) fn number(text: &str) -> Option<u32> {
     text.trim_end_matches(|last: char| !last.is_ascii_digit()).parse().ok()
 }
 
-fn objects(client: Client, kind: &Kind, dapr_namespace: &str) -> BoxStream<'static, Said> {
+fn objects(client: Client, kind: &Kind, settings: &Settings) -> BoxStream<'static, Said> {
     let resource = kind.resource();
-    let config = Config::default().timeout(WATCH_SECONDS);
+    let config = Config { label_selector: kind.labels(), ..config(kind.name()) };
+    let within = |namespace: &str| Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
     match kind.reading {
-        Reading::All => watch(Api::<DynamicObject>::all_with(client, &resource), config, resource),
-        Reading::Metadata => watch(Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &resource), config, resource),
-        Reading::OfDapr(name) => {
-            let api = Api::<DynamicObject>::namespaced_with(client, dapr_namespace, &resource);
-            watch(api, config.fields(&format!("metadata.name={name}")), resource)
+        Reading::Metadata | Reading::Without(_) => {
+            watch(Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &resource), config, resource)
+        }
+        Reading::OfDapr(_) => watch(within(&settings.dapr_namespace), config, resource),
+        Reading::OfKnative(_) => watch(within(&settings.knative_namespace), config, resource),
+        Reading::All | Reading::With(_) | Reading::Own | Reading::Named(_) => {
+            watch(Api::<DynamicObject>::all_with(client, &resource), config, resource)
         }
     }
 }
 
+/// How is watched: lists come in pages of [`PAGE`].
+fn config(name: Option<&str>) -> Config {
+    let config = Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
+    match name {
+        Some(name) => config.fields(&format!("metadata.name={name}")),
+        None => config,
+    }
+}
+
 fn definition(client: Client, name: &str) -> BoxStream<'static, Said> {
-    let config = Config::default().timeout(WATCH_SECONDS).fields(&format!("metadata.name={name}"));
+    let config = config(Some(name));
     watch(Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &definitions()), config, definitions())
 }
 
@@ -173,7 +188,7 @@ impl Lean for PartialObjectMeta<DynamicObject> {
 }
 
 /// The event with plain JSON objects. Neither the items of a list nor bare metadata say of what kind they are.
-fn lean<K: Lean>(event: Event<K>, resource: &ApiResource) -> Event<Value> {
+pub(super) fn lean<K: Lean>(event: Event<K>, resource: &ApiResource) -> Event<Value> {
     let plain = |object: K| {
         let (mut metadata, rest) = object.parts();
         metadata.managed_fields = None;

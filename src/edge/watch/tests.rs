@@ -1,24 +1,23 @@
-use std::convert::Infallible;
+mod listening;
+mod server;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Request, Response};
 use futures::stream::{self, StreamExt};
-use kube::Client;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::kinds::{KINDS, Part, Reading};
+use super::kinds::{KINDS, Reading, Watched};
 use super::reducer::{Order, Reducer};
 use super::snapshots::{Pulse, Snapshots};
 use super::streams::{Failure, Heard, Source, number, patient};
 use super::trouble::Troubles;
-use super::{keep, streams};
+use super::{Listener, Part, streams};
 use crate::engine::{Settings, Snapshot};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -38,10 +37,10 @@ fn policy(name: &str, spec: Value) -> Value {
 }
 
 fn reducer() -> Reducer {
-    Reducer::new(Settings::default())
+    Reducer::new(Settings::default(), Watched::Webhook.kinds(), ())
 }
 
-fn hear(reducer: &mut Reducer, part: Part, events: impl IntoIterator<Item = Event<Value>>) {
+fn hear(reducer: &mut Reducer<impl Listener>, part: Part, events: impl IntoIterator<Item = Event<Value>>) {
     for event in events {
         assert_eq!(reducer.hear(Source::Objects(part), Heard::Event(event)), None);
     }
@@ -53,13 +52,13 @@ fn list(objects: impl IntoIterator<Item = Value>) -> Vec<Event<Value>> {
 }
 
 /// The definition of the part's kind is listed: it is there, or not.
-fn definition(reducer: &mut Reducer, part: Part, there: bool) -> Option<Order> {
+fn definition(reducer: &mut Reducer<impl Listener>, part: Part, there: bool) -> Option<Order> {
     let orders = list(there.then(|| json!({}))).into_iter().map(|event| reducer.hear(Source::Definition(part), Heard::Event(event)));
     orders.last().flatten()
 }
 
 /// The snapshot, which must have changed.
-fn fresh(reducer: &mut Reducer) -> Snapshot {
+fn fresh(reducer: &mut Reducer<impl Listener>) -> Snapshot {
     assert!(reducer.changed());
     reducer.snapshot()
 }
@@ -174,13 +173,13 @@ fn of_an_unreadable_object_the_last_readable_version_stays_until_it_is_deleted()
 #[test]
 fn nothing_is_missing_once_everything_was_known() {
     let mut reducer = reducer();
-    let all: Vec<_> = KINDS.iter().map(ToString::to_string).collect();
-    assert_eq!(all[..2], ["namespaces", "brokers.eventing.knative.dev"]);
+    let all: Vec<_> = Watched::Webhook.kinds().iter().map(ToString::to_string).collect();
+    assert_eq!(all[..3], ["components.dapr.io", "networkpolicies.networking.k8s.io", "namespaces"]);
     assert_eq!(reducer.missing(), all);
-    for kind in KINDS.iter().filter(|kind| kind.definition().is_none()) {
+    for kind in Watched::Webhook.kinds().iter().filter(|kind| kind.definition().is_none()) {
         hear(&mut reducer, kind.part, list([]));
     }
-    for part in [Part::Policies, Part::Wirings, Part::Mtls] {
+    for part in [Part::Components, Part::Policies, Part::Wirings, Part::Mtls] {
         definition(&mut reducer, part, false);
     }
     assert_eq!(reducer.missing(), ["brokers.eventing.knative.dev"]);
@@ -194,17 +193,19 @@ fn nothing_is_missing_once_everything_was_known() {
 }
 
 #[test]
-fn the_engine_takes_what_each_row_watches() {
+fn the_engine_takes_what_fills_the_snapshot() {
     for kind in &KINDS {
         assert_eq!(kind.part.kind().part, kind.part);
-        let (name, namespace) = match kind.reading {
-            Reading::OfDapr(name) => (name, Settings::default().dapr_namespace),
-            Reading::All | Reading::Metadata => ("orders", "shop".to_owned()),
+        let namespace = match kind.reading {
+            Reading::OfDapr(_) => Settings::default().dapr_namespace,
+            Reading::OfKnative(_) => Settings::default().knative_namespace,
+            _ => "shop".to_owned(),
         };
+        let name = kind.name().unwrap_or("orders");
         let resource = kind.resource();
         let metadata = json!({"name": name, "namespace": namespace});
         let object = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": {}});
-        assert_eq!(Snapshot::empty().take(&object), Ok(()), "{kind}");
+        assert_eq!(Snapshot::empty().take(&object).is_ok(), kind.part.fills(), "{kind}");
     }
 }
 
@@ -270,64 +271,6 @@ async fn the_age_is_that_of_the_slowest_watch_that_runs() {
     assert!(snapshots.age() >= SHORT);
     pulses[0].rest();
     assert_eq!(snapshots.age(), Duration::ZERO);
-}
-
-/// An API server that has no kind but its own, and one watch that says something.
-fn server(says: mpsc::UnboundedReceiver<String>) -> Client {
-    let says = Arc::new(Mutex::new(Some(says)));
-    Client::new(
-        tower::service_fn(move |request: Request<kube::client::Body>| {
-            let uri = request.uri().clone();
-            let watch = uri.query().is_some_and(|query| query.contains("watch=true"));
-            let text = |value: Value| Body::from(value.to_string());
-            let body = match (uri.path(), watch) {
-                ("/version", _) => text(json!({"major": "1", "minor": "34+"})),
-                (path, true) => {
-                    let says = says.lock().unwrap().take_if(|_| path == "/api/v1/namespaces");
-                    let said = stream::unfold(says, |mut says| async { Some((Ok::<_, Infallible>(says.as_mut()?.recv().await?), says)) });
-                    Body::from_stream(said.chain(stream::pending()))
-                }
-                (_, false) => text(json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": []})),
-            };
-            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
-        }),
-        "default",
-    )
-}
-
-#[tokio::test]
-async fn what_happens_at_once_goes_into_few_snapshots() {
-    let (says, heard) = mpsc::unbounded_channel();
-    let (snapshots, kept) = keep::keep(server(heard), Settings::default()).await.unwrap();
-    assert_eq!(snapshots.missing().len(), KINDS.len());
-    let kept = tokio::spawn(kept);
-    let ready = async {
-        while !snapshots.missing().is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(LONG, ready).await.unwrap();
-    assert_eq!(snapshots.current().server, Some((1, 34)));
-
-    for number in 0..1000 {
-        let mut object = namespace(&format!("many-{number}"), "broker");
-        object["metadata"]["resourceVersion"] = json!(number.to_string());
-        says.send(format!("{}\n", json!({"type": "ADDED", "object": object}))).unwrap();
-    }
-    let counted = async {
-        let (mut last, mut published) = (snapshots.current(), 0);
-        while !last.holds("many-999") {
-            tokio::task::yield_now().await;
-            let next = snapshots.current();
-            published += usize::from(!Arc::ptr_eq(&last, &next));
-            last = next;
-        }
-        published
-    };
-    let published = timeout(LONG, counted).await.unwrap();
-    assert!(published < 100, "{published} snapshots");
-    assert_eq!(names(&snapshots.current()).len(), 1000);
-    kept.abort();
 }
 
 /// A pause, and how often it was taken since the last reset.

@@ -7,15 +7,17 @@ use futures::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
 use kube::Client;
 use tokio::sync::Notify;
 
-use super::kinds::KINDS;
+use super::kinds::Kind;
 use super::reducer::Order;
 use super::snapshots::Pulse;
 use super::streams::{self, Said, Source};
+use crate::engine::Settings;
 
 /// The watches of this process.
 pub(super) struct Watches {
     client: Client,
-    dapr_namespace: String,
+    settings: Settings,
+    kinds: &'static [Kind],
     pulses: BTreeMap<Source, Arc<Pulse>>,
     running: BTreeMap<Source, AbortHandle>,
     hurry: Arc<Notify>,
@@ -23,11 +25,12 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    pub(super) fn new(client: Client, dapr_namespace: &str) -> Self {
-        let sources = KINDS.iter().flat_map(|kind| [Source::Objects(kind.part), Source::Definition(kind.part)]);
+    pub(super) fn new(client: Client, settings: Settings, kinds: &'static [Kind]) -> Self {
+        let sources = kinds.iter().flat_map(|kind| [Source::Objects(kind.part), Source::Definition(kind.part)]);
         Watches {
             client,
-            dapr_namespace: dapr_namespace.to_owned(),
+            settings,
+            kinds,
             pulses: sources.map(|source| (source, Pulse::resting())).collect(),
             running: BTreeMap::new(),
             hurry: Arc::default(),
@@ -42,7 +45,7 @@ impl Watches {
     /// Watches what every server has, and whether it has the rest.
     pub(super) fn begin(&mut self) {
         self.start(Source::Version);
-        for kind in &KINDS {
+        for kind in self.kinds {
             self.start(match kind.definition() {
                 None => Source::Objects(kind.part),
                 Some(_) => Source::Definition(kind.part),
@@ -74,7 +77,7 @@ impl Watches {
             pulse.beat();
             client = streams::listening(client, pulse.clone());
         }
-        let said = streams::of(source, client, &self.dapr_namespace, self.hurry.clone());
+        let said = streams::of(source, client, &self.settings, self.hurry.clone());
         let (said, handle) = stream::abortable(said);
         self.running.insert(source, handle);
         self.all.push(said.map(move |said| (source, said)).boxed());

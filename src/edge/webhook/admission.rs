@@ -1,4 +1,4 @@
-//! `POST /mutate`: from a request to its answer, which there always is.
+//! `POST /mutate` and `POST /review`: from a request to its answer, which there always is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,20 @@ use tokio::time::Instant;
 use super::answer::{self, Refusal};
 use super::body;
 use super::config::Limits;
-use super::decide::{Court, Decide, Decided, late, unreadable};
-use super::review::{Head, Review};
+use super::decide::{Court, Decided, Doors, late, unreadable};
+use super::review::{Head, Matter, Review};
 use crate::edge::telemetry::{Metrics, Outcome};
 use crate::edge::watch::Snapshots;
+
+/// A path of the admission port.
+struct Path {
+    word: &'static str,
+    /// What a request is about; nothing where it is none of podwire's.
+    matter: fn(&Head) -> Option<Matter>,
+}
+
+static MUTATE: Path = Path { word: "mutate", matter: Head::to_wire };
+static REVIEW: Path = Path { word: "review", matter: Head::to_review };
 
 struct Admission {
     limits: Limits,
@@ -26,52 +36,63 @@ struct Admission {
 }
 
 /// The routes of the admission port.
-pub(super) fn router(limits: Limits, snapshots: Arc<Snapshots>, metrics: Arc<Metrics>, decide: Decide) -> Router {
-    let court = Court::new(&limits, snapshots, decide);
-    Router::new().route("/mutate", post(mutate)).with_state(Arc::new(Admission { limits, metrics, court }))
+pub(super) fn router(limits: Limits, snapshots: Arc<Snapshots>, metrics: Arc<Metrics>, doors: impl Into<Doors>) -> Router {
+    let court = Court::new(&limits, snapshots, doors.into());
+    let mutate = |State(admission): State<Arc<Admission>>, request| async move { serve(&admission, &MUTATE, request).await };
+    let review = |State(admission): State<Arc<Admission>>, request| async move { serve(&admission, &REVIEW, request).await };
+    let admission = Arc::new(Admission { limits, metrics, court });
+    Router::new().route("/mutate", post(mutate)).route("/review", post(review)).with_state(admission)
 }
 
-async fn mutate(State(admission): State<Arc<Admission>>, request: Request) -> Response {
+async fn serve(admission: &Admission, path: &Path, request: Request) -> Response {
     let _in_flight = admission.metrics.enter();
     let arrived = Instant::now();
     let deadline = arrived + admission.limits.deadline_of(request.uri().query());
-    match admission.answer(request, arrived, deadline).await {
+    match admission.answer(path, request, arrived, deadline).await {
         Ok(review) => ([(header::CONTENT_TYPE, "application/json")], review).into_response(),
         Err(refusal) => {
             tracing::warn!(%refusal, "no review");
-            admission.metrics.record(Outcome::Malformed, None, &[], arrived.elapsed());
+            admission.metrics.record(path.word, Outcome::Malformed, None, &[], arrived.elapsed());
             refusal.into_response()
         }
     }
 }
 
 impl Admission {
-    async fn answer(&self, request: Request, arrived: Instant, deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    async fn answer(&self, path: &Path, request: Request, arrived: Instant, deadline: Instant) -> Result<Vec<u8>, Refusal> {
         if !is_json(request.headers()) {
             return Err(Refusal::NotJson);
         }
         let end = deadline.min(arrived + self.limits.body);
         let body = Bytes::from(body::read(request.into_body(), self.limits.max_body_bytes, end).await?);
         let (uid, head, decided) = match Review::read(&body).ok_or(Refusal::NoUid)? {
-            Review::Read(head) if !head.creates_pod() => {
-                tracing::debug!(uid = head.uid, namespace = head.namespace(), name = head.name(), "no creation of a pod");
-                self.metrics.record(Outcome::Ignored, None, &[], arrived.elapsed());
-                return answer::pass(&head.uid).map_err(|_| Refusal::Unwritable);
-            }
-            Review::Read(head) if Instant::now() >= deadline => (head.uid.clone(), Some(head), Decided::refused(late())),
             Review::Read(head) => {
-                let decided = self.court.decide(&head, body, deadline).await;
-                (head.uid.clone(), Some(head), decided)
+                let Some(matter) = (path.matter)(&head) else {
+                    tracing::debug!(
+                        uid = head.uid,
+                        namespace = head.namespace(),
+                        name = head.name(),
+                        path = path.word,
+                        "none of podwire's"
+                    );
+                    self.metrics.record(path.word, Outcome::Ignored, None, &[], arrived.elapsed());
+                    return answer::pass(&head.uid).map_err(|_| Refusal::Unwritable);
+                };
+                let decided = match Instant::now() >= deadline {
+                    true => Decided::refused(late()),
+                    false => self.court.decide(&head, matter, body, deadline).await,
+                };
+                (head.uid.clone(), Some(head), decided.lenient(matter))
             }
             Review::Unreadable { uid, why } => (uid, None, Decided::refused(unreadable(why))),
         };
         let review = answer::review(&uid, &decided.verdict).map_err(|_| Refusal::Unwritable)?;
-        self.tell(&uid, head.as_ref(), &decided, arrived.elapsed());
+        self.tell(path, &uid, head.as_ref(), &decided, arrived.elapsed());
         Ok(review)
     }
 
     /// One line in the log, and the metrics.
-    fn tell(&self, uid: &str, head: Option<&Head>, decided: &Decided, took: Duration) {
+    fn tell(&self, path: &Path, uid: &str, head: Option<&Head>, decided: &Decided, took: Duration) {
         let Decided { verdict, owner, generate_name } = decided;
         let outcome = Outcome::of(verdict);
         let mut codes: Vec<&str> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
@@ -79,6 +100,7 @@ impl Admission {
         codes.dedup();
         tracing::info!(
             uid,
+            path = path.word,
             namespace = head.map(Head::namespace),
             name = head.map(Head::name).filter(|name| !name.is_empty()),
             generate_name = Some(generate_name.as_str()).filter(|name| !name.is_empty()),
@@ -91,7 +113,7 @@ impl Admission {
             duration_ms = took.as_secs_f64() * 1000.0,
             "decided"
         );
-        self.metrics.record(outcome, verdict.style, &verdict.findings, took);
+        self.metrics.record(path.word, outcome, verdict.style, &verdict.findings, took);
     }
 }
 

@@ -1,4 +1,4 @@
-//! When a pod is decided about: in turn, within the deadline, and whatever the engine does.
+//! When a request is decided about: in turn, within the deadline, and whatever the engine does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,28 +8,43 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::Limits;
-use super::review::{self, Head};
+use super::review::{self, Head, Matter};
 use crate::edge::watch::Snapshots;
-use crate::engine::{Code, Finding, PodRequest, Snapshot, Subject, Verdict};
+use crate::engine::{self, Change, Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict};
 
 /// What decides: [`crate::engine::admit`], and in tests whatever they want to see survived.
 pub(super) type Decide = Arc<dyn Fn(&PodRequest, &Snapshot) -> Verdict + Send + Sync>;
+/// What reviews: [`crate::engine::review`], and in tests others.
+pub(super) type Judge = Arc<dyn Fn(&Change, &Snapshot) -> Verdict + Send + Sync>;
 
-/// Decides about pods, a bounded number at a time.
+/// The engine's doors.
+#[derive(Clone)]
+pub(super) struct Doors {
+    pub(super) admit: Decide,
+    pub(super) review: Judge,
+}
+
+impl From<Decide> for Doors {
+    fn from(admit: Decide) -> Self {
+        Doors { admit, review: Arc::new(engine::review) }
+    }
+}
+
+/// Decides about requests, a bounded number at a time.
 pub(super) struct Court {
     snapshots: Arc<Snapshots>,
     places: Arc<Semaphore>,
     queue: Duration,
     namespace: Duration,
-    decide: Decide,
+    doors: Doors,
 }
 
 /// What was decided, and about whom.
 pub(super) struct Decided {
     pub(super) verdict: Verdict,
-    /// Who made the pod; empty where the pod was not read.
+    /// Who made the pod, or which workload it is; empty where the object was not read.
     pub(super) owner: String,
-    /// The pod's `generateName`; empty where it has none.
+    /// The object's `generateName`; empty where it has none.
     pub(super) generate_name: String,
 }
 
@@ -38,39 +53,48 @@ impl Decided {
     pub(super) fn refused(finding: Finding) -> Self {
         Decided { verdict: Verdict::refuse(finding), owner: String::new(), generate_name: String::new() }
     }
+
+    /// With nothing refused that is podwire's own failure and not the workload's: its pods are decided about anyway.
+    pub(super) fn lenient(mut self, matter: Matter) -> Self {
+        let failed = self.verdict.findings.iter().any(|finding| [Code::InternalFailure, Code::UnreadablePod].contains(&finding.code));
+        if matter == Matter::Workload && (self.verdict.retryable() || failed) {
+            self.verdict.decision = Decision::Passed;
+        }
+        self
+    }
 }
 
 impl Court {
-    pub(super) fn new(limits: &Limits, snapshots: Arc<Snapshots>, decide: Decide) -> Self {
+    pub(super) fn new(limits: &Limits, snapshots: Arc<Snapshots>, doors: Doors) -> Self {
         let places = Arc::new(Semaphore::new(limits.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        Court { snapshots, places, queue: limits.queue, namespace: limits.namespace, decide }
+        Court { snapshots, places, queue: limits.queue, namespace: limits.namespace, doors }
     }
 
-    /// Decides about the pod of a review; it waits for a namespace that is not known yet, and never past `deadline`.
-    pub(super) async fn decide(&self, head: &Head, body: Bytes, deadline: Instant) -> Decided {
+    /// Decides about what a review asks; it waits for a namespace that is not known yet, and never past `deadline`.
+    pub(super) async fn decide(&self, head: &Head, matter: Matter, body: Bytes, deadline: Instant) -> Decided {
         if !self.snapshots.missing().is_empty() {
             return Decided::refused(not_loaded());
         }
-        let first = self.attempt(head, body.clone(), self.snapshots.current(), deadline).await;
+        let first = self.attempt((head, matter), body.clone(), self.snapshots.current(), deadline).await;
         if !first.verdict.findings.iter().any(|finding| finding.code == Code::NamespaceNotKnown) {
             return first;
         }
         let at_most = self.namespace.min(deadline.saturating_duration_since(Instant::now()));
         let snapshot = self.snapshots.wait_for_namespace(head.namespace(), at_most).await;
-        if snapshot.holds(head.namespace()) { self.attempt(head, body, snapshot, deadline).await } else { first }
+        if snapshot.holds(head.namespace()) { self.attempt((head, matter), body, snapshot, deadline).await } else { first }
     }
 
-    async fn attempt(&self, head: &Head, body: Bytes, snapshot: Arc<Snapshot>, deadline: Instant) -> Decided {
+    async fn attempt(&self, (head, matter): (&Head, Matter), body: Bytes, snapshot: Arc<Snapshot>, deadline: Instant) -> Decided {
         let queue = self.queue.min(deadline.saturating_duration_since(Instant::now()));
         let Ok(Ok(place)) = timeout(queue, Arc::clone(&self.places).acquire_owned()).await else {
             return Decided::refused(overloaded());
         };
-        let (decide, namespace) = (Arc::clone(&self.decide), head.namespace().to_owned());
+        let (doors, namespace) = (self.doors.clone(), head.namespace().to_owned());
         let span = tracing::info_span!("review", uid = head.uid.as_str());
         let work = tokio::task::spawn_blocking(move || {
             // Held by the work, not by who waits for it: past the deadline it still takes its place.
             let _place = place;
-            span.in_scope(|| judge(&namespace, &body, &snapshot, &decide))
+            span.in_scope(|| judge(&namespace, matter, &body, &snapshot, &doors))
         });
         match timeout_at(deadline, work).await {
             Ok(Ok(decided)) => decided,
@@ -80,19 +104,21 @@ impl Court {
     }
 }
 
-fn judge(namespace: &str, body: &[u8], snapshot: &Snapshot, decide: &Decide) -> Decided {
-    let pod = match review::object(body) {
-        Ok(pod) => pod,
+fn judge(namespace: &str, matter: Matter, body: &[u8], snapshot: &Snapshot, doors: &Doors) -> Decided {
+    let (object, old) = match review::objects(body) {
+        Ok(objects) => objects,
         Err(error) => return Decided::refused(unreadable(error)),
     };
-    match PodRequest::new(namespace, pod) {
-        Err(error) => Decided::refused(unreadable(error)),
-        Ok(request) => Decided {
-            verdict: decide(&request, snapshot),
-            owner: request.owner.to_string(),
-            generate_name: request.pod["metadata"]["generateName"].as_str().unwrap_or_default().to_owned(),
-        },
+    let generate_name = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
+    if matter == Matter::Wiring {
+        return match PodRequest::new(namespace, object) {
+            Err(error) => Decided::refused(unreadable(error)),
+            Ok(request) => Decided { verdict: (doors.admit)(&request, snapshot), owner: request.owner.to_string(), generate_name },
+        };
     }
+    let owner = format!("{}/{}", object["kind"].as_str().unwrap_or_default(), object["metadata"]["name"].as_str().unwrap_or_default());
+    let change = Change { namespace: namespace.to_owned(), object, old, resize: matter == Matter::Pod { resize: true } };
+    Decided { verdict: (doors.review)(&change, snapshot), owner, generate_name }
 }
 
 /// PW001, for a pod or a review that cannot be read.

@@ -19,6 +19,6 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Limits, parse_duration};
+pub use config::{Config, Limits};
 pub use error::WebhookError;
 pub use server::{Addresses, Bound, bind};

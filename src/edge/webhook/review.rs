@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// What a review says around the pod.
+/// What a review says around the object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
@@ -63,15 +63,47 @@ impl Review {
     }
 }
 
+/// What is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Matter {
+    /// A pod that is created, and may be wired.
+    Wiring,
+    /// A pod that is created or changed, or resized.
+    Pod {
+        /// By the subresource of that name.
+        resize: bool,
+    },
+    /// A workload that is created or changed.
+    Workload,
+}
+
 impl Head {
-    /// Whether it is about the creation of a pod: all that podwire changes.
-    pub(super) fn creates_pod(&self) -> bool {
-        let kind = self.kind.as_ref();
-        let part = |part: fn(&Kind) -> Option<&String>| kind.and_then(part).map_or("", String::as_str);
-        let pod = part(|kind| kind.group.as_ref()).is_empty()
-            && part(|kind| kind.version.as_ref()) == "v1"
-            && part(|kind| kind.kind.as_ref()) == "Pod";
-        pod && self.operation.as_deref() == Some("CREATE") && self.sub_resource.as_deref().unwrap_or_default().is_empty()
+    /// What `/mutate` is asked about: the creation of a pod, which is all that podwire changes.
+    pub(super) fn to_wire(&self) -> Option<Matter> {
+        (self.request() == ("", "v1", "Pod", "CREATE", "")).then_some(Matter::Wiring)
+    }
+
+    /// What `/review` is asked about.
+    pub(super) fn to_review(&self) -> Option<Matter> {
+        match self.request() {
+            ("", "v1", "Pod", "CREATE" | "UPDATE", "") => Some(Matter::Pod { resize: false }),
+            ("", "v1", "Pod", "UPDATE", "resize") => Some(Matter::Pod { resize: true }),
+            ("apps", "v1", "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet", "CREATE" | "UPDATE", "")
+            | ("batch", "v1", "CronJob" | "Job", "CREATE" | "UPDATE", "") => Some(Matter::Workload),
+            _ => None,
+        }
+    }
+
+    /// Group, version, kind, operation, subresource.
+    fn request(&self) -> (&str, &str, &str, &str, &str) {
+        let part = |part: fn(&Kind) -> Option<&String>| self.kind.as_ref().and_then(part).map_or("", String::as_str);
+        (
+            part(|kind| kind.group.as_ref()),
+            part(|kind| kind.version.as_ref()),
+            part(|kind| kind.kind.as_ref()),
+            self.operation.as_deref().unwrap_or_default(),
+            self.sub_resource.as_deref().unwrap_or_default(),
+        )
     }
 
     /// The namespace of the request; the object's own may be missing.
@@ -90,18 +122,20 @@ impl Head {
     }
 }
 
-/// The object of a review whose head was read.
-pub(super) fn object(body: &[u8]) -> Result<Value, serde_json::Error> {
+/// The object of a review whose head was read, and the one in whose place it would be.
+pub(super) fn objects(body: &[u8]) -> Result<(Value, Option<Value>), serde_json::Error> {
     #[derive(Deserialize)]
     struct Envelope {
         request: Carrier,
     }
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Carrier {
         #[serde(default)]
         object: Value,
+        old_object: Option<Value>,
     }
-    serde_json::from_slice::<Envelope>(body).map(|envelope| envelope.request.object)
+    serde_json::from_slice::<Envelope>(body).map(|envelope| (envelope.request.object, envelope.request.old_object))
 }
 
 /// The uid of a body that is broken elsewhere, be it behind the uid.

@@ -1,7 +1,6 @@
 //! From a configuration to a running webhook, and to its end.
 
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,19 +10,20 @@ use axum::http::Version;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum_server::Handle;
 use axum_server::accept::{TcpConfigAcceptor, TcpKeepaliveConfig, TcpSocketConfig};
 use axum_server::tls_rustls::RustlsAcceptor;
-use axum_server::{Handle, Server};
 use tokio::net::TcpListener;
 
-use super::config::{Config, Limits};
-use super::decide::Decide;
+use super::config::Config;
+use super::decide::Doors;
 use super::observe::Observed;
-use super::{WebhookError, admission, observe};
+use super::{WebhookError, admission};
 use crate::edge::certs::Certificates;
+use crate::edge::http::{self, Patience, probes, server, until_stopped};
 use crate::edge::telemetry::Metrics;
 use crate::edge::watch::Snapshots;
-use crate::engine::admit;
+use crate::engine::{admit, review};
 
 /// Where a webhook listens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +37,7 @@ pub struct Addresses {
 /// A webhook whose sockets are bound and that answers nobody yet.
 pub struct Bound {
     config: Config,
-    decide: Decide,
+    doors: Doors,
     observed: Arc<Observed>,
     admission: TcpListener,
     metrics: TcpListener,
@@ -49,17 +49,17 @@ pub struct Bound {
 /// # Errors
 /// [`WebhookError::Listen`] where an address is taken, [`WebhookError::Certificates`] where TLS cannot be set up.
 pub async fn bind(config: Config, snapshots: Arc<Snapshots>) -> Result<Bound, WebhookError> {
-    bind_deciding(config, snapshots, Arc::new(admit)).await
+    bind_deciding(config, snapshots, Doors { admit: Arc::new(admit), review: Arc::new(review) }).await
 }
 
 /// [`bind`], with something else in the engine's place.
-pub(super) async fn bind_deciding(config: Config, snapshots: Arc<Snapshots>, decide: Decide) -> Result<Bound, WebhookError> {
+pub(super) async fn bind_deciding(config: Config, snapshots: Arc<Snapshots>, doors: impl Into<Doors>) -> Result<Bound, WebhookError> {
     let (admission, at) = listen(config.listen).await?;
     let (metrics, metrics_at) = listen(config.metrics_listen).await?;
     let certificates = Certificates::of(config.certificates.clone())?;
     let observed = Observed { certificates, snapshots, metrics: Metrics::new(), stopping: AtomicBool::new(false) };
     let addresses = Addresses { admission: at, metrics: metrics_at };
-    Ok(Bound { config, decide, observed: Arc::new(observed), admission, metrics, addresses })
+    Ok(Bound { config, doors: doors.into(), observed: Arc::new(observed), admission, metrics, addresses })
 }
 
 impl Bound {
@@ -73,17 +73,18 @@ impl Bound {
     /// # Errors
     /// [`WebhookError::Ended`] where a server ended by itself.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), WebhookError> {
-        let Bound { config: Config { limits, reload_every, shutdown_delay, .. }, decide, observed, addresses, .. } = self;
+        let Bound { config: Config { limits, reload_every, shutdown_delay, .. }, doors, observed, addresses, .. } = self;
         let certificates = Arc::clone(&observed.certificates);
         let (handle, metrics_handle) = (Handle::new(), Handle::new());
 
-        let routes = admission::router(limits.clone(), Arc::clone(&observed.snapshots), Arc::clone(&observed.metrics), decide);
+        let routes = admission::router(limits.clone(), Arc::clone(&observed.snapshots), Arc::clone(&observed.metrics), doors);
         let routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&observed), ask_to_leave));
         let tls = RustlsAcceptor::new(certificates.tls()).handshake_timeout(limits.handshake).acceptor(sockets());
-        let admission = server(self.admission, &limits, &handle).acceptor(tls).serve(routes.into_make_service());
+        let patience = Patience { first_request: limits.first_request, idle: limits.idle };
+        let admission = server(self.admission, patience, &handle).acceptor(tls).serve(routes.into_make_service());
 
-        let routes = observe::router(Arc::clone(&observed));
-        let metrics = server(self.metrics, &limits, &metrics_handle).serve(routes.into_make_service());
+        let routes = probes(Arc::clone(&observed));
+        let metrics = server(self.metrics, patience, &metrics_handle).serve(routes.into_make_service());
 
         let stop = async {
             shutdown.await;
@@ -116,43 +117,12 @@ async fn ask_to_leave(State(observed): State<Arc<Observed>>, request: Request, n
 /// Beside the deadline, what an answer may take to be sent after the end was announced.
 const GRACE: Duration = Duration::from_secs(2);
 
-async fn until_stopped(serving: impl Future<Output = io::Result<()>>, stop: impl Future<Output = ()>) -> io::Result<()> {
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return ended,
-        () = stop => {}
-    }
-    serving.await
-}
-
-/// A server that sheds connections on which nothing comes.
-fn server(listener: TcpListener, limits: &Limits, handle: &Handle<SocketAddr>) -> Server<SocketAddr> {
-    let mut server = Server::from_listener(listener).handle(handle.clone()).first_request_timeout(limits.first_request);
-    server.http_builder().http1().header_read_timeout(limits.idle);
-    server.http_builder().http2().keep_alive_interval(limits.idle / 3).keep_alive_timeout(limits.idle / 3);
-    server.accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "connection not accepted"))
-}
-
 /// Small answers leave at once, and peers that are gone are noticed.
 fn sockets() -> TcpConfigAcceptor {
     let keepalive = TcpKeepaliveConfig::new().time(Duration::from_secs(30)).interval(Duration::from_secs(10)).retries(3);
     TcpConfigAcceptor::new(TcpSocketConfig::new().nodelay(true).keepalive(keepalive))
 }
 
-/// Listens on `address`; where that is every address and the machine has no IPv6, on every address of IPv4.
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), WebhookError> {
-    let failed = |source| WebhookError::Listen { address, source };
-    let listener = match TcpListener::bind(address).await {
-        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && !taken(&error) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    };
-    let listener = listener.map_err(failed)?;
-    let at = listener.local_addr().map_err(failed)?;
-    Ok((listener, at))
-}
-
-fn taken(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+    http::listen(address).await.map_err(|source| WebhookError::Listen { address, source })
 }

@@ -11,9 +11,10 @@ use futures::stream;
 use serde_json::{Value, json};
 
 use super::support::{UID, always, answered, ask, finding, patch_of, pod, post, review, review_with, router, snapshots, verdict, wired};
+use crate::api::duration::parse_duration;
 use crate::api::style::Style;
 use crate::edge::telemetry::{Facts, Metrics};
-use crate::edge::webhook::config::{Limits, parse_duration};
+use crate::edge::webhook::config::Limits;
 use crate::edge::webhook::{admission, decide::Decide};
 use crate::engine::{Code, Decision, Finding, PodRequest, Snapshot, Subject, Verdict, admit};
 
@@ -308,9 +309,9 @@ async fn what_was_answered_is_counted() {
     let facts = Facts { certificate_expires_at: Some(1_900_000_000), snapshot_age: Duration::from_millis(1500) };
     let text = metrics.expose(facts).unwrap();
     let lines = [
-        "podwire_admission_requests_total{outcome=\"wired\",style=\"broker\"} 1",
-        "podwire_admission_requests_total{outcome=\"ignored\",style=\"none\"} 1",
-        "podwire_admission_requests_total{outcome=\"malformed\",style=\"none\"} 1",
+        "podwire_admission_requests_total{outcome=\"wired\",path=\"mutate\",style=\"broker\"} 1",
+        "podwire_admission_requests_total{outcome=\"ignored\",path=\"mutate\",style=\"none\"} 1",
+        "podwire_admission_requests_total{outcome=\"malformed\",path=\"mutate\",style=\"none\"} 1",
         "podwire_admission_findings_total{code=\"PW046\"} 1",
         "podwire_admission_duration_seconds_count 3",
         "podwire_admission_duration_seconds_bucket{le=\"0.0001\"}",
@@ -360,7 +361,7 @@ async fn a_decision_is_one_line_without_the_pod() {
     let line: Value = serde_json::from_str(ours[0]).unwrap();
     let expected = json!({
         "uid": uid, "namespace": "shop", "generate_name": "cart-5d4f-", "owner": "Deployment/cart", "app_id": "cart",
-        "style": Style::Broker.word(), "outcome": "wired", "codes": "PW046", "dry_run": true, "message": "decided",
+        "path": "mutate", "style": Style::Broker.word(), "outcome": "wired", "codes": "PW046", "dry_run": true, "message": "decided",
     });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&line[field], value, "{field}");

@@ -19,12 +19,14 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::ServiceExt as _;
 
 use crate::api::style::Style;
 use crate::edge::certs::tests::{Authority, Pair, lay};
+use crate::edge::http::tests::get;
 use crate::edge::telemetry::Metrics;
 use crate::edge::watch::Snapshots;
 use crate::edge::webhook::decide::Decide;
@@ -225,14 +227,7 @@ impl Serving {
 
     /// What the metrics port answers.
     pub(super) async fn get(&self, path: &str) -> (StatusCode, String) {
-        let stream = TcpStream::connect(self.addresses.metrics).await.unwrap();
-        let (mut sender, connection) = http1::handshake::<_, Body>(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(Body::new(response.into_body()), usize::MAX).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        get(self.addresses.metrics, path).await
     }
 }
 
@@ -241,7 +236,8 @@ pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) async fn handshake(at: SocketAddr, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, AnyError> {
     let stream = TcpStream::connect(at).await?;
     stream.set_nodelay(true)?;
-    Ok(TlsConnector::from(tls).connect(ServerName::try_from("localhost")?, stream).await?)
+    let connected = TlsConnector::from(tls).connect(ServerName::try_from("localhost")?, stream);
+    Ok(timeout(Duration::from_secs(10), connected).await.map_err(|_| "no handshake")??)
 }
 
 /// A connection on which reviews are sent.
@@ -285,7 +281,9 @@ impl Connection {
 
     /// Sends the usual review and checks that it is wired.
     pub(super) async fn wire(&mut self) -> Result<(), AnyError> {
-        let (status, body) = self.post(review(&pod()).to_string()).await?;
+        // why: a request that is sent while the other side closes may never be told so by the client.
+        let posted = timeout(Duration::from_secs(10), self.post(review(&pod()).to_string())).await;
+        let (status, body) = posted.map_err(|_| "no answer")??;
         let response = answered((status, serde_json::from_slice(&body)?));
         if response["allowed"] == true && response.get("patch").is_some() { Ok(()) } else { Err(response.to_string().into()) }
     }

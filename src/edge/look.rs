@@ -1,0 +1,139 @@
+//! One look at a cluster: an object or the workloads of a namespace, and what admission knows around them.
+
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::ApiResource;
+use kube::{Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::watch::{self, NotListed};
+use crate::engine::{Settings, Snapshot};
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The object, whole.
+    pub(crate) object: Value,
+    /// What admission would know of the object's namespace.
+    pub(crate) snapshot: Snapshot,
+    /// The namespace's Wirings, whole.
+    pub(crate) wirings: Vec<Value>,
+    /// What could not be read, in words.
+    pub(crate) unread: Vec<String>,
+}
+
+/// Why nothing was seen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    /// The word is no kind whose pods podwire wires.
+    #[error("{word:?} is none of {}", words())]
+    Kind {
+        /// The word.
+        word: String,
+    },
+    /// There is no such object.
+    #[error("namespace {namespace} has no {kind}/{name}")]
+    Absent {
+        /// The kind as it was typed.
+        kind: String,
+        /// The name as it was typed.
+        name: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// The API server did not give the object.
+    #[error("the object cannot be read")]
+    Object(#[source] Box<kube::Error>),
+    /// The API server did not give what is around it.
+    #[error(transparent)]
+    Around(#[from] NotListed),
+}
+
+/// Kind, plural, short name, group and version.
+const KINDS: [(&str, &str, &str, &str, &str); 8] = [
+    ("Pod", "pods", "po", "", "v1"),
+    ("Deployment", "deployments", "deploy", "apps", "v1"),
+    ("StatefulSet", "statefulsets", "sts", "apps", "v1"),
+    ("DaemonSet", "daemonsets", "ds", "apps", "v1"),
+    ("ReplicaSet", "replicasets", "rs", "apps", "v1"),
+    ("ReplicationController", "replicationcontrollers", "rc", "", "v1"),
+    ("Job", "jobs", "job", "batch", "v1"),
+    ("CronJob", "cronjobs", "cj", "batch", "v1"),
+];
+
+/// The workloads of a namespace, and around them what admission would know.
+#[derive(Debug)]
+pub(crate) struct Workloads {
+    /// Everything that makes pods and is made by nobody, and pods that nobody made; whole. What has ended is left out.
+    pub(crate) objects: Vec<Value>,
+    /// What admission would know of the namespace.
+    pub(crate) snapshot: Snapshot,
+    /// What could not be read, in words.
+    pub(crate) unread: Vec<String>,
+}
+
+fn words() -> String {
+    KINDS.map(|(kind, ..)| kind.to_ascii_lowercase()).join(", ")
+}
+
+/// Reads an object, and around it what admission would know.
+pub(crate) async fn look(client: Client, settings: Settings, kind: &str, namespace: &str, name: &str) -> Result<Look, LookError> {
+    let word = kind.to_ascii_lowercase();
+    let known = KINDS.iter().find(|(kind, plural, short, ..)| [kind.to_ascii_lowercase().as_str(), plural, short].contains(&word.as_str()));
+    let (known, plural, _, group, version) = known.ok_or_else(|| LookError::Kind { word: kind.to_owned() })?;
+    let resource = resource(known, plural, group, version);
+    let found = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource).get_opt(name).await;
+    let absent = || LookError::Absent { kind: kind.to_owned(), name: name.to_owned(), namespace: namespace.to_owned() };
+    let found = found.map_err(|error| LookError::Object(Box::new(error)))?.ok_or_else(absent)?;
+    let object = whole(found, &resource);
+    let around = watch::once(client, settings, namespace).await?;
+    Ok(Look { object, snapshot: around.snapshot, wirings: around.wirings, unread: around.unread })
+}
+
+/// Reads every workload of a namespace: who overlooks one cannot say that nobody publishes.
+///
+/// # Errors
+/// [`LookError`] where one kind of them cannot be read, or what is around them.
+pub(crate) async fn workloads(client: Client, settings: Settings, namespace: &str) -> Result<Workloads, LookError> {
+    let mut objects = Vec::new();
+    for (kind, plural, _, group, version) in KINDS {
+        let resource = resource(kind, plural, group, version);
+        let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
+        let list = api.list(&ListParams::default()).await.map_err(|error| LookError::Object(Box::new(error)))?;
+        let objects_of =
+            list.items.into_iter().map(|object| whole(object, &resource)).filter(|object| is_origin(object) && !has_ended(object));
+        objects.extend(objects_of);
+    }
+    let around = watch::once(client, settings, namespace).await?;
+    Ok(Workloads { objects, snapshot: around.snapshot, unread: around.unread })
+}
+
+fn resource(kind: &str, plural: &str, group: &str, version: &str) -> ApiResource {
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    ApiResource { group: group.into(), version: version.into(), api_version, kind: kind.into(), plural: plural.into() }
+}
+
+/// The object with what a list leaves out, and without what nobody reads.
+fn whole(mut object: DynamicObject, resource: &ApiResource) -> Value {
+    object.managed_fields_mut().clear();
+    let mut object = json!(object);
+    object["apiVersion"] = resource.api_version.as_str().into();
+    object["kind"] = resource.kind.as_str().into();
+    object
+}
+
+/// Whether no other object controls it.
+fn is_origin(object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    !owners.into_iter().any(|owner| owner["controller"] == true)
+}
+
+/// Whether it is a pod or a Job that will do nothing more.
+fn has_ended(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let done = conditions.into_iter().any(|one| (one["type"] == "Complete" || one["type"] == "Failed") && one["status"] == "True");
+    match object["kind"].as_str() {
+        Some("Job") => done,
+        Some("Pod") => object["status"]["phase"] == "Succeeded" || object["status"]["phase"] == "Failed",
+        _ => false,
+    }
+}
