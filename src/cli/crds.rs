@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Exit, print};
-use crate::api::policy;
-use crate::api::yaml;
+use crate::api::{policy, wiring, yaml};
 
 pub(super) fn run() -> Result<String, Exit> {
     let texts: Result<Vec<String>, _> = definitions().iter().map(|(_, definition)| yaml::write(definition)).collect();
@@ -13,5 +12,5 @@ pub(super) fn run() -> Result<String, Exit> {
 
 /// Every definition with the name of its file under `manifests/crds`.
 pub fn definitions() -> Vec<(&'static str, Value)> {
-    vec![("injectionpolicies.yaml", json!(policy::definition()))]
+    vec![("injectionpolicies.yaml", json!(policy::definition())), ("wirings.yaml", json!(wiring::definition()))]
 }

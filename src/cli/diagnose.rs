@@ -1,5 +1,7 @@
 //! A finding with the place in the file that it is about.
 
+use std::ops::Range;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -7,37 +9,80 @@ use super::manifest::{At, Document};
 use crate::api::yaml::{Node, NotYaml, Place, Tree};
 use crate::engine::{Code, Finding, Severity, Subject};
 
-/// The finding as text: the line of the file with a caret, the code, what was read, what is allowed.
-pub(super) fn render(finding: &Finding, document: &Document, node: Option<&Node>, at: At) -> String {
-    let span = node.and_then(|node| place(finding, node, at)).and_then(|node| span(document, node, finding.read.as_deref()));
-    text(finding, document, span)
+/// A finding of a document, and the bytes of the document's text that it is about.
+pub(super) struct Remark<'d> {
+    pub(super) finding: Finding,
+    pub(super) document: &'d Document<'d>,
+    span: Option<Range<usize>>,
+}
+
+/// Lines and columns of a file, counted from one; the end is the first character behind.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Region {
+    pub(super) start: (usize, usize),
+    pub(super) end: (usize, usize),
+}
+
+/// The finding with the place that it is about.
+pub(super) fn remark<'d>(finding: Finding, document: &'d Document<'d>, node: Option<&Node>, at: At) -> Remark<'d> {
+    let span = node.and_then(|node| place(&finding, node, at)).and_then(|node| span(document, node, finding.read.as_deref()));
+    Remark { finding, document, span }
 }
 
 /// A document that is no YAML.
-pub(super) fn unreadable(error: &NotYaml, document: &Document) -> String {
+pub(super) fn unreadable<'d>(error: &NotYaml, document: &'d Document<'d>) -> Remark<'d> {
     let finding = Finding::new(Code::UnreadableDocument, Subject::Document, error.message.clone());
-    text(&finding, document, offset(document, error.place).map(|start| start..start))
+    Remark { finding, document, span: offset(document, error.place).map(|start| start..start) }
 }
 
-fn text(finding: &Finding, document: &Document, span: Option<std::ops::Range<usize>>) -> String {
-    let level = match finding.severity() {
-        Severity::Security | Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let title = level.primary_title(finding.title()).id(finding.code.id());
-    let label = finding.allowed.as_str();
-    let snippet = Snippet::source(document.text).path(document.source.name.as_str()).line_start(document.lines_before + 1);
-    let snippet = snippet.annotation(AnnotationKind::Primary.span(span.clone().unwrap_or(0..0)).label(label));
-    let mut group: Group = match span {
-        Some(_) => title.element(snippet),
-        None => title.element(annotate_snippets::Origin::path(document.source.name.as_str())).element(Level::NOTE.message(label)),
-    };
-    if let Some(help) = &finding.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+impl Remark<'_> {
+    /// The line of the file with a caret, the code, what was read, what is allowed.
+    pub(super) fn text(&self) -> String {
+        let Remark { finding, document, span } = self;
+        let level = match finding.severity() {
+            Severity::Security | Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(finding.title()).id(finding.code.id());
+        let label = finding.allowed.as_str();
+        let snippet = Snippet::source(document.text).path(document.source.name.as_str()).line_start(document.lines_before + 1);
+        let snippet = snippet.annotation(AnnotationKind::Primary.span(span.clone().unwrap_or(0..0)).label(label));
+        let mut group: Group = match span {
+            Some(_) => title.element(snippet),
+            None => title.element(annotate_snippets::Origin::path(document.source.name.as_str())).element(Level::NOTE.message(label)),
+        };
+        if let Some(help) = &finding.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        let mut text = Renderer::styled().decor_style(DecorStyle::Ascii).render(&[group]);
+        text.push_str("\n\n");
+        text
     }
-    let mut text = Renderer::styled().decor_style(DecorStyle::Ascii).render(&[group]);
-    text.push_str("\n\n");
-    text
+
+    /// `orders.yaml:9:27: error[PW012]: invalid-port: …`, in one line.
+    pub(super) fn line(&self) -> String {
+        let (line, column) = self.region().start;
+        let (name, finding) = (&self.document.source.name, &self.finding);
+        format!("{name}:{line}:{column}: {}[{}]: {}\n", finding.severity().word(), finding.code.id(), self.message())
+    }
+
+    /// What was read, what is allowed and what to do, in one line.
+    pub(super) fn message(&self) -> String {
+        let help = self.finding.help.iter().map(|help| format!("; {help}")).collect::<String>();
+        let text = format!("{}: {}{help}", self.finding.title(), self.finding.allowed);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Where it is in the file; of a finding without a place the beginning of its document.
+    pub(super) fn region(&self) -> Region {
+        let at = |offset: usize| {
+            let before = &self.document.text[..offset.min(self.document.text.len())];
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            (self.document.lines_before + before.matches('\n').count() + 1, line.chars().count() + 1)
+        };
+        let span = self.span.clone().unwrap_or(0..0);
+        Region { start: at(span.start), end: at(span.end) }
+    }
 }
 
 /// The node that a finding is about; where the text has none, the name of the object around it, or the object.
@@ -63,9 +108,9 @@ fn stated<'a>(finding: &Finding, pod: &'a Node, object: &'a Node) -> Option<&'a 
             let stated = holder.get("resources").and_then(|resources| resources.get(section)?.get(resource));
             stated.or_else(|| holder.get("name"))
         }
-        Subject::Field(path) => path.split('.').try_fold(pod, step),
+        Subject::Field(path) => path.split(['.', '[']).map(|part| part.trim_end_matches(']')).try_fold(pod, step),
         Subject::Label(key) => metadata("labels", key),
-        Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod => None,
+        Subject::Document | Subject::NamespaceLabel(_) | Subject::Pod | Subject::Policy(_) => None,
         Subject::Variable { container: owner, name } => {
             let mut variables = container(owner)?.get("env")?.items().iter();
             variables.find(|variable| variable.get("name").is_some_and(|node| node.value() == name.as_str()))?.get("value")
@@ -99,7 +144,7 @@ fn offset(document: &Document, place: Place) -> Option<usize> {
 }
 
 /// The bytes of a node: of a text the part that was read, of another scalar its token, of anything else its first character.
-fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<std::ops::Range<usize>> {
+fn span(document: &Document, node: &Node, read: Option<&str>) -> Option<Range<usize>> {
     let start = offset(document, node.place)?;
     let part = read.filter(|read| !read.contains('\n') && !read.is_empty());
     if let (Some(whole), Some(read)) = (node.value().as_str().filter(|whole| Some(*whole) != read), part)

@@ -5,7 +5,7 @@
 pub enum Exit {
     /// 0: everything was done. Warnings may have been said.
     Clean = 0,
-    /// 1: the input has an error. Every one was said, and nothing was written to stdout.
+    /// 1: the input has an error. Every one was said, and no document was printed.
     Findings = 1,
     /// 2: the command line is wrong, or a file that it names cannot be read.
     Usage = 2,
@@ -17,7 +17,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every code with its meaning, for `--help`.
-    pub const HELP: &str = "Exit codes:\n  0   done; warnings may have been said\n  1   the input has errors: all of them are said, stdout is empty\n  2   the command line is wrong, or a file cannot be read\n  3   a cluster, a socket or a certificate cannot be had\n  70  a defect of podwire";
+    pub const HELP: &str = "Exit codes:\n  0   done; warnings may have been said\n  1   the input has errors: all of them are said, and no document is printed\n  2   the command line is wrong, or a file cannot be read\n  3   a cluster, a socket or a certificate cannot be had\n  70  a defect of podwire";
 }
 
 impl From<Exit> for std::process::ExitCode {

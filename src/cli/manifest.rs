@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::opts::Output;
 use super::{Exit, print};
 use crate::api::annotations::{LISTEN, PREFIX};
+use crate::api::templates::Holder;
 use crate::api::yaml::{self, Node, NotYaml};
-use crate::engine::Owner;
+use crate::engine::{Owner, PodRequest, Unreadable, copy_limits};
 
 /// A text and where it is from.
 pub(super) struct Source {
@@ -203,6 +204,13 @@ impl Template {
         })
     }
 
+    /// Its pods, as the API server would send them to the webhook.
+    pub(super) fn request(&self, namespace: &str, document: &Value) -> Result<PodRequest, Unreadable> {
+        let mut pod = self.of(&mut document.clone()).cloned().unwrap_or_default();
+        copy_limits(&mut pod);
+        PodRequest::from_template(namespace, self.owner.clone(), &pod)
+    }
+
     /// Where findings about its pods are shown.
     pub(super) fn at(&self) -> At<'_> {
         At { pod: &self.path, object: &self.path[..self.object] }
@@ -225,20 +233,6 @@ pub(super) struct At<'a> {
     pub(super) pod: &'a [String],
     pub(super) object: &'a [String],
 }
-
-type OwnerOf = fn(String) -> Owner;
-
-/// The kinds that hold a pod template, where it stands, and what the pods' owner is.
-const KINDS: [(&str, &str, &[&str], OwnerOf); 8] = [
-    ("v1", "Pod", &[], |_| Owner::Bare),
-    ("apps/v1", "Deployment", &["spec", "template"], Owner::Deployment),
-    ("apps/v1", "StatefulSet", &["spec", "template"], Owner::StatefulSet),
-    ("apps/v1", "DaemonSet", &["spec", "template"], Owner::DaemonSet),
-    ("apps/v1", "ReplicaSet", &["spec", "template"], |name| Owner::Other { kind: "ReplicaSet".to_owned(), name }),
-    ("v1", "ReplicationController", &["spec", "template"], |name| Owner::Other { kind: "ReplicationController".to_owned(), name }),
-    ("batch/v1", "Job", &["spec", "template"], Owner::Job),
-    ("batch/v1", "CronJob", &["spec", "jobTemplate", "spec", "template"], Owner::CronJob),
-];
 
 /// An object of a document: the document itself, or an item of a List.
 pub(super) struct Object<'a> {
@@ -283,17 +277,17 @@ impl Object<'_> {
 
     /// The pod template of the object, where its kind has one.
     pub(super) fn template(&self) -> Option<Template> {
-        let (_, _, to_template, owner) = KINDS.iter().find(|known| known.0 == self.version && known.1 == self.kind)?;
+        let holder = Holder::of(self.version, self.kind)?;
         let metadata = &self.value["metadata"];
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let name = text(&metadata["name"]).or_else(|| text(&metadata["generateName"])).unwrap_or_default();
         Some(Template {
-            path: self.path.iter().cloned().chain(to_template.iter().map(|part| (*part).to_owned())).collect(),
+            path: self.path.iter().cloned().chain(holder.fields.iter().map(|part| (*part).to_owned())).collect(),
             object: self.path.len(),
             title: format!("{}/{name}", self.kind),
-            owner: owner(name),
+            owner: Owner::of(self.kind, name),
             namespace: text(&metadata["namespace"]),
-            listens_too: !to_template.is_empty() && metadata["annotations"][LISTEN] == "both",
+            listens_too: !holder.fields.is_empty() && metadata["annotations"][LISTEN] == "both",
         })
     }
 
@@ -301,8 +295,7 @@ impl Object<'_> {
     pub(super) fn unknown(&self) -> Option<(&'static str, &str)> {
         let annotations = self.value["spec"]["template"]["metadata"]["annotations"].as_object()?;
         let asks = annotations.keys().any(|key| key.starts_with(PREFIX));
-        let known_kind = KINDS.iter().any(|known| known.1 == self.kind);
-        asks.then_some(if known_kind { ("apiVersion", self.version) } else { ("kind", self.kind) })
+        asks.then_some(if Holder::of_kind(self.kind).is_some() { ("apiVersion", self.version) } else { ("kind", self.kind) })
     }
 }
 

@@ -1,17 +1,28 @@
 //! Speaks: flags, exit codes, printing; one file a verb. stdout is data, stderr is talk, a closed pipe is no failure.
 
+mod account;
+mod certs;
+mod check;
+mod controller;
 mod crds;
 mod diagnose;
 mod exit;
 mod explain;
 mod inject;
+mod lint;
+mod live;
 mod manifest;
+mod migrate;
 mod objects;
 mod opts;
+mod plan;
 mod print;
 mod run;
+mod sarif;
+mod server;
 mod snapshot;
 mod uninject;
+mod walk;
 mod webhook;
 
 pub use crds::definitions;

@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-use super::diagnose;
-use super::manifest::{Document, Template};
-use crate::api::yaml::Node;
-use crate::engine::{App, Finding, Member, reconcile};
+use super::manifest::Template;
+use crate::engine::{App, Finding, Member, Observed, Snapshot, reconcile};
 
 /// A wired workload and where it was read.
 pub(super) struct Workload {
@@ -22,32 +20,27 @@ struct Group {
     template: Template,
 }
 
-/// The objects, what is said of them, and whether something was an error. The first workload of an app-id counts as the oldest.
-pub(super) fn of(workloads: Vec<Workload>, documents: &[(&Document, &Option<Node>)]) -> (Vec<Value>, String, bool) {
-    let mut talk = String::new();
-    let mut failed = false;
-    let mut say = |finding: &Finding, document: usize, template: &Template| {
-        failed |= finding.prevents();
-        if let Some((document, node)) = documents.get(document) {
-            talk.push_str(&diagnose::render(finding, document, node.as_ref(), template.at()));
-        }
-    };
+/// The objects, and what is said of them, each with the number of the document and the template. The first workload of an app-id counts as the oldest.
+pub(super) fn of(workloads: Vec<Workload>, snapshot: &Snapshot) -> (Vec<Value>, Vec<(Finding, usize, Template)>) {
+    let mut findings = Vec::new();
     let mut groups: Vec<Group> = Vec::new();
     for Workload { member, document, template } in workloads {
         match groups.iter_mut().find(|group| group.app.key() == member.key()) {
             None => groups.push(Group { app: App::new(member), document, template }),
             Some(group) => {
                 if let Err(finding) = group.app.join(member) {
-                    say(&finding, document, &template);
+                    findings.push((*finding, document, template));
                 }
             }
         }
     }
-    let mut objects = Vec::new();
-    for Group { app, document, template } in &groups {
-        let reconciliation = reconcile(app);
-        reconciliation.findings.iter().for_each(|finding| say(finding, *document, template));
-        objects.extend(reconciliation.objects);
+    let mut objects: Vec<Value> = Vec::new();
+    for Group { app, document, template } in groups {
+        let reconciliation = reconcile(&app, snapshot, &Observed::default());
+        findings.extend(reconciliation.findings.into_iter().map(|finding| (finding, document, template.clone())));
+        // A Broker that two applications share is made once.
+        let new: Vec<Value> = reconciliation.objects.into_iter().filter(|object| !objects.contains(object)).collect();
+        objects.extend(new);
     }
-    (objects, talk, failed)
+    (objects, findings)
 }

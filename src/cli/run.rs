@@ -3,8 +3,8 @@
 use clap::Parser;
 
 use super::opts::Verb;
-use super::{Exit, Opts, crds, explain, inject, print, uninject, webhook};
-use crate::edge::telemetry::chain;
+use super::server::ServerError;
+use super::{Exit, Opts, certs, check, controller, crds, explain, inject, lint, migrate, print, uninject, webhook};
 
 /// Parses the arguments, runs the verb, and answers with its exit code.
 pub fn main() -> std::process::ExitCode {
@@ -13,17 +13,24 @@ pub fn main() -> std::process::ExitCode {
 
 fn verb(verb: Verb) -> Exit {
     match verb {
+        Verb::Certs(opts) => certs::run(&opts),
+        Verb::Check(opts) => check::run(&opts),
+        Verb::Controller(opts) => served(controller::run(*opts)),
         Verb::Crds => data(crds::run()),
         Verb::Explain(opts) => explain::run(&opts),
         Verb::Inject(opts) => data(inject::run(&opts)),
+        Verb::Lint(opts) => lint::run(&opts),
+        Verb::Migrate(opts) => migrate::run(&opts),
         Verb::Uninject(opts) => data(uninject::run(&opts)),
-        Verb::Webhook(opts) => match webhook::run(*opts) {
-            Ok(()) => Exit::Clean,
-            Err(error) => {
-                print::talk(&format!("error: {}\n", chain(&error)));
-                error.exit()
-            }
-        },
+        Verb::Webhook(opts) => served(webhook::run(*opts)),
+    }
+}
+
+/// How a server ended.
+fn served(ended: Result<(), ServerError>) -> Exit {
+    match ended {
+        Ok(()) => Exit::Clean,
+        Err(error) => error.told(),
     }
 }
 

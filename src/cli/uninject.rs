@@ -14,7 +14,7 @@ pub(super) fn run(opts: &UninjectOpts) -> Result<String, Exit> {
     let mut removal = Removal::default();
     let printed: Vec<Printed> = documents.iter().map(|one| removal.document(one)).collect();
     print::talk(&removal.talk);
-    if removal.failed { Err(Exit::Findings) } else { manifest::print(&printed, opts.input.output) }
+    if removal.failed { Err(Exit::Findings) } else { manifest::print(&printed, opts.output) }
 }
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Removal {
             Ok(node) => node,
             Err(error) => {
                 self.failed = true;
-                self.talk.push_str(&diagnose::unreadable(&error, document));
+                self.talk.push_str(&diagnose::unreadable(&error, document).text());
                 return Printed::Copied(document);
             }
         };
@@ -42,7 +42,7 @@ impl Removal {
         for template in manifest::objects(&original).iter().filter_map(|object| object.template()) {
             if let Some(finding) = take_back(&template, &mut value) {
                 self.failed |= finding.prevents();
-                self.talk.push_str(&diagnose::render(&finding, document, Some(&node), template.at()));
+                self.talk.push_str(&diagnose::remark(finding, document, Some(&node), template.at()).text());
             }
         }
         if value == original { Printed::Copied(document) } else { Printed::Changed(document, value) }
