@@ -2,10 +2,10 @@
 
 CARGO ?= cargo
 # The features of both are resolved together, so the demo compiles no dependency twice.
-DEMO := --bin podwire --example demo
+DEMO := --bin podwire --example demo --example app
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-up test test-offline test-cluster bench golden tools cargo
+.PHONY: help build demo demo-up test test-all test-offline test-cluster test-node test-migration cluster cluster-down bench golden tools node-tools cargo
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-20s  %s\n' "$$target" "$$text"; done
@@ -13,8 +13,9 @@ help: ## List the targets
 build: cargo ## Build podwire: target/debug/podwire
 	$(CARGO) build
 
-demo: cargo ## See podwire wire an order system: offline, then behind a real API server
+demo: cargo ## See podwire wire an order system: offline, behind a real API server, and on a node (Linux, root)
 	@echo "An order system is wired, offline and by a real API server: about 10 minutes at first, then 20 s."
+	@echo "Then it runs on a real node, where the machine can have one: about 20 minutes more at first, then a minute."
 	@$(CARGO) build $(DEMO)
 	@$(CARGO) run --quiet --example demo
 
@@ -24,12 +25,19 @@ demo-up: cargo ## The same, and the API server stays until Ctrl-C, for your own 
 	@$(CARGO) run --quiet --example demo -- --keep
 
 # What fails soonest comes first.
-test: cargo ## Run every test and check (about 15 minutes at first on 2 cores, then about 3)
+test: cargo ## Run every test and check but those on a node (about 30 minutes at first on 2 cores, then about 10)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) check --lib --no-default-features
 	$(MAKE) --no-print-directory test-offline
 	$(MAKE) --no-print-directory test-cluster
+
+# The controller's tests wait more than they compute, so the others run beside them.
+test-all: cargo ## The same and those on a node (Linux, root), what takes long side by side
+	$(CARGO) test --no-run
+	$(MAKE) --no-print-directory tools node-tools
+	$(MAKE) --no-print-directory test-offline
+	CARGO="$(CARGO)" tests/tools/suites controller "cluster node install migration"
 
 test-offline: cargo ## Run the tests that need cargo alone
 	$(CARGO) test --lib --bins --test offline
@@ -37,6 +45,22 @@ test-offline: cargo ## Run the tests that need cargo alone
 
 test-cluster: cargo tools ## Run the tests with a real API server (needs Go once, to build it)
 	$(CARGO) test --test cluster
+	$(CARGO) test --test controller
+	$(CARGO) test --test install
+
+test-node: cargo ## Deliver events on a real node with Dapr, Redis and Knative (Linux, root; 20 minutes at first, then about 4)
+	$(CARGO) build --bin podwire --example app
+	$(CARGO) test --test node
+
+test-migration: cargo ## Change the style of applications under load on such a node, with Dapr's own times (about 12 minutes, and nothing else may run)
+	$(CARGO) build --bin podwire --example app
+	$(CARGO) test --test migration -- --ignored
+
+cluster: ## Start such a node to play with: tests/tools/cluster enter kubectl get pods -A
+	tests/tools/cluster up
+
+cluster-down: ## End it
+	tests/tools/cluster down
 
 bench: cargo ## Measure the time of one admission
 	$(CARGO) bench
@@ -46,6 +70,10 @@ golden: cargo ## Write anew what the tests expect, for you to read in `git diff`
 
 tools: ## Build the API server and the other pinned programs, once
 	tests/tools/build
+
+# Exit code 77: this machine cannot have a node, which the tests on it say again.
+node-tools: ## Build what a node runs, once, where this machine can have one
+	tests/tools/cluster make || test $$? = 77
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { echo "There is no '$(CARGO)': install Rust $$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer, with clippy and rustfmt, and put it on the PATH." >&2; exit 1; }

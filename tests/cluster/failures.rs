@@ -5,6 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::podwire::free_port;
 use crate::wiring::{sidecar, workload};
@@ -19,10 +20,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("failures::a_label_that_would_be_changed_stops_the_pod_and_makes_no_others", label_loop),
     ("failures::excluded_namespaces_are_not_touched", excluded),
 ];
-
-fn require(what: &str, holds: bool) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(Failure::new(format!("it is not so that {what}"))) }
-}
 
 /// Messages of the events about an object's kind in a namespace.
 fn events(world: &World, namespace: &str, kind: &str) -> Vec<String> {
@@ -135,8 +132,12 @@ fn label_loop(world: &World) -> Result<(), Failure> {
 
 fn excluded(world: &World) -> Result<(), Failure> {
     world.lab.namespace("disabled", &json!({ "podwire.io/inject": "disabled" }))?;
-    for namespace in ["disabled", "kube-system"] {
-        let made = world.lab.create(&pod("left-alone", namespace, &asking()), &["--dry-run=server"])?;
+    for namespace in ["disabled", "kube-node-lease", "kube-system", "podwire-system"] {
+        let mut pod = pod("left-alone", namespace, &asking());
+        // podwire's own namespace takes no other.
+        pod["spec"]["securityContext"] = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+        pod["spec"]["containers"][0]["securityContext"] = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
+        let made = world.lab.create(&pod, &["--dry-run=server"])?;
         require("a pod of an excluded namespace is left alone", made["metadata"]["labels"].is_null() && sidecar(&made).is_none())?;
     }
     Ok(())

@@ -2,12 +2,15 @@
 //!
 //! `cargo test --test cluster NAME` runs those whose name holds NAME. Logs of a failed run are kept, and their folder is named.
 
+mod audit;
 mod failures;
 mod golden;
 mod oracle;
 mod policy;
 mod races;
 mod resources;
+mod review;
+mod reviews;
 #[path = "../support/mod.rs"]
 mod support;
 mod wiring;
@@ -29,6 +32,8 @@ pub(crate) struct World {
     pub(crate) podwire: Podwire,
     /// Requests that reached podwire for a pod that did not ask and for one that did, counted while nothing else was created.
     pub(crate) counted: (u64, u64),
+    /// Reviews that some acts cost, counted at that time too.
+    pub(crate) reviewed: Vec<(&'static str, u64)>,
     /// Written by a test that installs policies, which govern the whole cluster; every other test reads.
     pub(crate) policies: RwLock<()>,
 }
@@ -56,7 +61,7 @@ fn main() -> ExitCode {
             Ok(test(&world)?)
         })
     });
-    let policy = policy::TESTS.iter().map(|(name, test)| {
+    let policy = audit::TESTS.iter().chain(policy::TESTS).chain(review::GOVERNED).map(|(name, test)| {
         let world = Arc::clone(&world);
         Trial::test(*name, move || {
             let _policies = world.policies.write().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +75,15 @@ fn main() -> ExitCode {
             Ok(golden::check(&world, &case)?)
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.chain(policy).chain(golden).collect());
+    let reviews = reviews::cases().into_iter().map(|(case, governs)| {
+        let world = Arc::clone(&world);
+        Trial::test(format!("reviews::{case}"), move || {
+            let policies = governs.then(|| world.policies.write().unwrap_or_else(PoisonError::into_inner));
+            let _built_in = policies.is_none().then(|| world.policies.read().unwrap_or_else(PoisonError::into_inner));
+            Ok(reviews::check(&world, &case)?)
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.chain(policy).chain(golden).chain(reviews).collect());
     if conclusion.has_failed() {
         world.lab.plane.keep_on_failure();
         eprintln!("logs: {}", world.lab.plane.dir().display());
@@ -81,12 +94,20 @@ fn main() -> ExitCode {
 /// The names alone, for `--list`: no control plane is started for them.
 fn names() -> Vec<Trial> {
     let golden = golden::cases().into_iter().map(|case| format!("golden::{case}"));
-    let policy = policy::TESTS.iter().map(|(name, _)| (*name).to_owned());
-    tests().into_iter().map(|(name, _)| name.to_owned()).chain(policy).chain(golden).map(|name| Trial::test(name, || Ok(()))).collect()
+    let policy = audit::TESTS.iter().chain(policy::TESTS).chain(review::GOVERNED).map(|(name, _)| (*name).to_owned());
+    let reviews = reviews::cases().into_iter().map(|(case, _)| format!("reviews::{case}"));
+    tests()
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .chain(policy)
+        .chain(golden)
+        .chain(reviews)
+        .map(|name| Trial::test(name, || Ok(())))
+        .collect()
 }
 
 fn tests() -> Vec<(&'static str, Test)> {
-    [wiring::TESTS, failures::TESTS, races::TESTS, resources::TESTS, oracle::TESTS].concat()
+    [wiring::TESTS, failures::TESTS, races::TESTS, resources::TESTS, oracle::TESTS, review::TESTS].concat()
 }
 
 fn world() -> Result<World, Failure> {
@@ -99,5 +120,6 @@ fn world() -> Result<World, Failure> {
     let podwire = Podwire::start(&lab, Path::new(env!("CARGO_BIN_EXE_podwire")))?;
     lab.register(&podwire)?;
     let counted = wiring::count(&lab, &podwire)?;
-    Ok(World { counted, lab, tools, podwire, policies: RwLock::new(()) })
+    let reviewed = review::count(&lab, &podwire)?;
+    Ok(World { counted, reviewed, lab, tools, podwire, policies: RwLock::new(()) })
 }

@@ -116,15 +116,25 @@ fn broker_becomes_ready(world: &World) -> Result<(), Failure> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "later", "namespace": "later", "annotations": annotations },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     });
-    let create = || world.lab.create(&pod, &["--dry-run=server"]);
-    let expect = |code: &'static str| {
-        wait_for(format!("the denial names {code}"), 20, || create().err().filter(|denial| denial.to_string().contains(code))).map(drop)
+    let text = pod.to_string();
+    let create = || {
+        let arguments = ["create", "--dry-run=server", "--validate=false", "-o", "json", "-f", "-"];
+        let output = world.lab.try_kubectl(&arguments, Some(&text)).ok().filter(|output| output.status.success())?;
+        let pod: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let env = pod["spec"]["containers"][0]["env"].as_array()?;
+        let address = env.iter().find(|variable| variable["name"] == "PODWIRE_PUBLISH_URL_FRESH")?.clone();
+        Some((address, String::from_utf8_lossy(&output.stderr).into_owned()))
     };
-    expect("PW050")?;
+    let expect = |what: &'static str, address: Value, warning: &'static str| {
+        wait_for(what, 20, || create().filter(|(got, warnings)| *got == address && warnings.contains(warning))).map(drop)
+    };
+    let name = "PODWIRE_PUBLISH_URL_FRESH";
+    let awaited = json!({ "name": name, "valueFrom": { "configMapKeyRef": { "name": "podwire-brokers", "key": "fresh" } } });
+    expect("the pod waits for a Broker that is not there", awaited.clone(), "namespace later has no such Broker")?;
     let broker = "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: fresh, namespace: later}\n";
     world.lab.apply_snapshot(broker)?;
-    expect("PW051")?;
+    expect("the pod waits for a Broker that is not ready", awaited, "the Broker has no address yet")?;
     let status = "status:\n  conditions: [{type: Ready, status: \"True\"}]\n  address: {url: \"http://broker.example/later/fresh\"}\n";
     world.lab.apply_snapshot(&format!("{broker}{status}"))?;
-    wait_for("the pod is wired to the Broker", 20, || create().ok()).map(drop)
+    expect("the pod is wired to the Broker", json!({ "name": name, "value": "http://broker.example/later/fresh" }), "")
 }

@@ -135,15 +135,17 @@ fn not_asked(world: &World) -> Result<(), Failure> {
     expect("requests for a pod that did not ask, and for one that did", world.counted, (0, 1))
 }
 
-/// The pod of a Deployment, with the template that `podwire inject` prints for it.
-fn injected(world: &World, object: &Value) -> Result<Value, Failure> {
+/// A Deployment with the template that `podwire inject` prints for it, in a cluster that holds more than the shared objects.
+pub(crate) fn injected(world: &World, object: &Value, more: &[Value]) -> Result<Value, Failure> {
     let folder = world.lab.plane.dir().join("inject");
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{}.json", object["metadata"]["name"].as_str().unwrap_or("x")));
     std::fs::write(&file, object.to_string())?;
+    let cluster = folder.join(format!("{}-cluster.json", object["metadata"]["name"].as_str().unwrap_or("x")));
+    std::fs::write(&cluster, json!({ "apiVersion": "v1", "kind": "List", "items": more }).to_string())?;
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_podwire"));
     command.args(["inject", "-q", "-o", "json", "--snapshot"]).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/snapshot.yaml"));
-    let output = command.arg("-f").arg(&file).output()?;
+    let output = command.arg("--snapshot").arg(&cluster).arg("-f").arg(&file).output()?;
     if !output.status.success() {
         return Err(Failure::new(String::from_utf8_lossy(&output.stderr)));
     }
@@ -156,7 +158,7 @@ fn offline_is_online(world: &World) -> Result<(), Failure> {
         let annotations = json!({ "podwire.io/style": style, "podwire.io/publish": "orders", "podwire.io/subscribe": "payments" });
         let mut object = workload("Deployment", &name, "shop", &annotations);
         object["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "limits": { "cpu": "500m" } });
-        let offline = injected(world, &object)?;
+        let offline = injected(world, &object, &[])?;
         world.lab.apply(&object)?;
         let online = world.lab.pods("shop", &format!("app={name}"), 1)?.remove(0);
         let template = &offline["spec"]["template"];
@@ -192,7 +194,7 @@ fn subset(part: &Value, whole: &Value) -> Option<String> {
 
 fn wired_before(world: &World) -> Result<(), Failure> {
     let annotations = json!({ "podwire.io/style": "sidecar", "podwire.io/subscribe": "payments" });
-    let object = injected(world, &workload("Deployment", "wired-before", "shop", &annotations))?;
+    let object = injected(world, &workload("Deployment", "wired-before", "shop", &annotations), &[])?;
     world.lab.apply(&object)?;
     let pod = world.lab.pods("shop", "app=wired-before", 1)?.remove(0);
     let record = |pod: &Value| pod["metadata"]["annotations"]["podwire.io/wired"].clone();

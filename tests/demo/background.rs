@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::screen::{Screen, seconds};
-use crate::support::control_plane::Tools;
+use crate::support::control_plane::{GROUPS, Tools};
 
 /// A build in a process group of its own. It ends with the pipe that only we hold, so it never outlives us.
 pub(crate) struct Build {
@@ -27,6 +27,7 @@ impl Build {
         let output = log.try_clone().map_err(failed)?;
         let mut command = Command::new("sh");
         command.args(["-c", include_str!("background.sh"), "demo", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/build")]);
+        command.args(GROUPS);
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(output);
         Ok(Build { child: command.spawn().map_err(failed)?, log, read: 0 })
     }

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::pods::rows;
 use crate::screen::{Screen, Shell, seconds};
 use crate::support::control_plane::{Options, Tools};
+use crate::support::controller::Controller;
 use crate::support::lab::{Lab, wait_for};
 use crate::support::podwire::{Podwire, documents};
 
@@ -21,6 +22,11 @@ const FLIP: &str = r#"kubectl patch deployment web -n shop -p \
   '{"spec":{"template":{"metadata":{"annotations":{"podwire.io/style":"broker"}}}}}'"#;
 const MISTAKE: &str = r#"kubectl patch deployment complaints -n shop -p \
   '{"spec":{"template":{"metadata":{"annotations":{"podwire.io/style":"brokr"}}}}}'"#;
+const WIRINGS: &str = "kubectl get wirings -n shop";
+const MADE: &str = "kubectl get subscriptions.dapr.io,resiliencies,triggers -n shop";
+const CONNECTED: &str = r#"kubectl get wiring billing -n shop \
+  -o jsonpath='{.status.conditions[?(@.type=="Connected")].message}{"\n"}'"#;
+const LISTEN: &str = "kubectl annotate deployment billing complaints -n shop podwire.io/listen=both";
 const EVENTS: &str = "kubectl get events -n shop --field-selector reason=FailedCreate \\
   -o custom-columns=OBJECT:.involvedObject.kind,NAME:.involvedObject.name,MESSAGE:.message";
 
@@ -37,6 +43,7 @@ kubectl run hello -n shop --image=hello --annotations=podwire.io/style=broker \
 
 /// A running API server with podwire behind it. The fields end in this order.
 struct Stage {
+    _controller: Controller,
     podwire: Podwire,
     lab: Lab,
     shell: Shell,
@@ -49,14 +56,15 @@ pub(crate) fn show(screen: &mut Screen, tools: &Tools, podwire: &Path, keep: boo
     stage.applied(screen)?;
     screen.step("One annotation moves an application to the Broker")?;
     stage.flipped(screen)?;
+    screen.step("What is kept beside the pods")?;
+    stage.beside(screen)?;
     screen.step("A mistake in a cluster")?;
     stage.mistaken(screen)?;
     if keep {
         screen.step("Your turn")?;
         stage.kept(screen)
     } else {
-        screen.step("What to try next")?;
-        next(screen, podwire)
+        Ok(())
     }
 }
 
@@ -64,7 +72,7 @@ impl Stage {
     fn start(screen: &Screen, tools: &Tools, program: &Path) -> Result<Self, Error> {
         screen.say(
             "Starting, on this machine and reachable from it alone: etcd, kube-apiserver and kube-controller-manager, with the CRDs of Dapr and \
-             Knative; and podwire's webhook, with the permissions and the registration of manifests/podwire.yaml.",
+             Knative; and podwire's webhook and controller, with the permissions and the registration of manifests/podwire.yaml.",
         )?;
         let start = Instant::now();
         let lab = Lab::start(tools, &Options::default())?;
@@ -74,6 +82,7 @@ impl Stage {
         lab.apply_snapshot(include_str!("../../manifests/examples/cluster.yaml"))?;
         let podwire = Podwire::start(&lab, program)?;
         lab.register(&podwire)?;
+        let controller = Controller::start(&lab, program, &[])?;
         screen.say(&format!(
             "Ready: the API server after {}, and podwire behind it after {}.",
             seconds(plane),
@@ -91,7 +100,7 @@ impl Stage {
         let shell = Shell::of(&lab, &programs)?;
         shell.show(screen, "kubectl version")?;
         shell.show(screen, BROKERS)?;
-        Ok(Stage { podwire, lab, shell, programs })
+        Ok(Stage { _controller: controller, podwire, lab, shell, programs })
     }
 
     fn applied(&self, screen: &Screen) -> Result<(), Error> {
@@ -131,6 +140,34 @@ impl Stage {
         )
     }
 
+    fn beside(&self, screen: &Screen) -> Result<(), Error> {
+        screen.say("The controller made what the applications need, and keeps it:\n")?;
+        self.connected("Missed")?;
+        self.shell.show(screen, MADE)?;
+        screen.say("\nIts Wirings say whether it works, and if not, why:\n")?;
+        self.shell.show(screen, WIRINGS)?;
+        screen.say("\nNo pod runs here, so none is ready. And one application moved, those that it talks to did not:\n")?;
+        self.shell.show(screen, CONNECTED)?;
+        screen.say(
+            "\nThat is mended on the workloads, where it restarts nothing: complaints gets what billing cannot take, so it must hear both \
+             sides too.\n",
+        )?;
+        self.shell.show(screen, LISTEN)?;
+        wait_for("billing has a Trigger", 30, || self.lab.get(&["trigger", "billing-orders", "-n", "shop"]).ok())?;
+        self.connected("Connected")?;
+        self.shell.show(screen, "kubectl get triggers,wirings -n shop").map(drop)
+    }
+
+    /// Waits until the Wiring of billing says so.
+    fn connected(&self, reason: &str) -> Result<(), Error> {
+        let said = wait_for(format!("billing is connected: {reason}"), 10, || {
+            let wiring = self.lab.get(&["wiring", "billing", "-n", "shop"]).ok()?;
+            let conditions = wiring["status"]["conditions"].as_array()?;
+            conditions.iter().any(|one| one["type"] == "Connected" && one["reason"] == reason).then_some(())
+        });
+        Ok(said?)
+    }
+
     fn mistaken(&self, screen: &Screen) -> Result<(), Error> {
         self.shell.show(screen, MISTAKE)?;
         screen
@@ -156,16 +193,6 @@ impl Stage {
         until_interrupted()?;
         screen.say("\nStopping…")
     }
-}
-
-fn next(screen: &Screen, podwire: &Path) -> Result<(), Error> {
-    let podwire = podwire.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(podwire).display();
-    screen.show(&format!(
-        "make demo-up\n    the same, and the API server stays for a kubectl of your own\n\
-         {podwire} inject --diff -f FILE\n    what podwire would change in your manifests\n\
-         {podwire} explain\n    every mistake that podwire finds; `explain PW003` is the page of one\n\
-         make test\n    the tests, those with a real API server among them"
-    ))
 }
 
 /// Waits for Ctrl-C, which then no longer ends this process.

@@ -20,7 +20,17 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        Screen { start: Instant::now(), step: 0 }
+        Screen::after(0)
+    }
+
+    /// Goes on after so many steps.
+    pub(crate) fn after(step: usize) -> Self {
+        Screen { start: Instant::now(), step }
+    }
+
+    /// How many steps there were.
+    pub(crate) fn steps(&self) -> usize {
+        self.step
     }
 
     /// A heading with its number.
@@ -28,6 +38,11 @@ impl Screen {
         self.step += 1;
         let title = format!("\n== {}. {title} ", self.step);
         self.line(&format!("{title:=<width$}", width = WIDTH + 1))
+    }
+
+    /// Another process has shown so many steps.
+    pub(crate) fn skip(&mut self, steps: usize) {
+        self.step += steps;
     }
 
     /// Sentences of the demo.

@@ -1,7 +1,11 @@
 //! The command line as a script sees it: exit code, stdout, stderr.
 
+mod certs;
 mod documents;
+mod explain;
 mod inject;
+mod lint;
+mod migrate;
 mod places;
 mod uninject;
 
@@ -111,12 +115,21 @@ fn help_says_what_there_is_and_what_exit_codes_mean() {
     Usage: podwire <COMMAND>
 
     Commands:
-      crds      Print the CustomResourceDefinitions of podwire's own kinds
-      explain   Print a finding's page, or the list of all codes
-      inject    Wire the manifests of files, as the webhook would wire their pods
-      uninject  Take back what podwire added to the manifests of files
-      webhook   Answer admission reviews: the server that the API server calls
-      help      Print this message or the help of the given subcommand(s)
+      certs       Make the webhook's CA and certificate by hand, where neither podwire nor cert-manager
+                  is to make them
+      check       Say whether the podwire of a cluster wires pods of a namespace: a pod of each style is
+                  tried out, and none is created
+      controller  Keep what applications need beside their pods, and say whether it works: the server
+                  that writes Triggers, Subscriptions and Wirings
+      crds        Print the CustomResourceDefinitions of podwire's own kinds
+      explain     Say why: a finding's page, or the decision about pods of files or of a cluster
+      inject      Wire the manifests of files, as the webhook would wire their pods
+      lint        Check the manifests of files in a CI job: findings and nothing else
+      migrate     Say which application of a namespace gets which annotation next, and what must be true
+                  before, so that it changes its style and no event is lost
+      uninject    Take back what podwire added to the manifests of files
+      webhook     Answer admission reviews: the server that the API server calls
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -124,7 +137,7 @@ fn help_says_what_there_is_and_what_exit_codes_mean() {
 
     Exit codes:
       0   done; warnings may have been said
-      1   the input has errors: all of them are said, stdout is empty
+      1   the input has errors: all of them are said, and no document is printed
       2   the command line is wrong, or a file cannot be read
       3   a cluster, a socket or a certificate cannot be had
       70  a defect of podwire

@@ -52,10 +52,42 @@ fn the_tests_that_hold_an_invariant_are_there() {
     let part = page.split("\n## ").find(|part| part.starts_with("What never happens")).unwrap().replace('\n', " ");
     let quoted = part.split('`').skip(1).step_by(2).map(|quoted| quoted.rsplit([' ', ':']).next().unwrap_or_default());
     let sentences: Vec<&str> = quoted.filter(|word| word.matches('_').count() > 2 && *word != "iter_over_hash_type").collect();
-    let code: String = files("src").iter().chain(&files("tests")).filter(|file| file.ends_with(".rs")).map(|file| text(file)).collect();
-    let there = |name: &str| code.contains(&format!("fn {name}(")) || code.contains(&format!("::{name}\""));
+    let there = tests();
     let lost: Vec<_> = sentences.iter().filter(|name| !there(name)).collect();
     assert!(sentences.len() > 15 && lost.is_empty(), "{} tests are named, of which are not there: {lost:?}", sentences.len());
+}
+
+/// Whether a test of this name is there.
+fn tests() -> impl Fn(&str) -> bool {
+    let code: String = files("src").iter().chain(&files("tests")).filter(|file| file.ends_with(".rs")).map(|file| text(file)).collect();
+    move |name| code.contains(&format!("fn {name}(")) || code.contains(&format!("::{name}\""))
+}
+
+/// Each line of the tables of threats ends with tests: functions by their paths, or folders of tests/golden.
+#[test]
+fn the_tests_that_hold_a_threat_are_there() {
+    let page = text("docs/security.md");
+    let (_, part) = page.split_once("\n## Threats").unwrap();
+    let rows: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| held by |")).collect();
+    let there = tests();
+    let mut faults = Vec::new();
+    for row in &rows {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            faults.push(format!("no test: {row}"));
+        }
+        for name in named {
+            let found = match name.strip_prefix("golden ") {
+                Some(folder) => repository(&format!("tests/golden/{folder}/pod.in.yaml")).exists(),
+                None => there(name.rsplit("::").next().unwrap()),
+            };
+            if !found {
+                faults.push(format!("there is no {name}"));
+            }
+        }
+    }
+    assert!(rows.len() > 35 && faults.is_empty(), "{} threats\n{}", rows.len(), faults.join("\n"));
 }
 
 #[test]
@@ -75,7 +107,7 @@ fn the_page_of_the_webhook_names_every_metric() {
 
 #[test]
 fn the_page_of_dapr_names_every_annotation_of_the_table() {
-    let (code, page) = (text("src/engine/intent/dapr.rs"), text("docs/dapr.md"));
+    let (code, page) = (text("src/engine/intent/dapr/rows.rs"), text("docs/dapr.md"));
     let keys = code.split('"').skip(1).step_by(2).filter(|text| text.starts_with("dapr.io/") && text.len() > "dapr.io/".len());
     let lacking: Vec<_> = keys.clone().filter(|key| !page.contains(&format!("`{key}`"))).collect();
     assert!(keys.count() > 40 && lacking.is_empty(), "{lacking:?}");

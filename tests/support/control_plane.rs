@@ -5,18 +5,27 @@
 //! reads a pipe which only we hold, and the end of the pipe stops it.
 #![allow(dead_code)] // Every program that includes this file uses a part of it.
 
-use std::fs::{self, File};
+mod authority;
+mod process;
+
+use std::fs;
 use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::{fs::DirBuilderExt as _, process::CommandExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose as Usage, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+pub(crate) use process::Process;
+use process::watching;
+
+use authority::Authority;
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose as Usage, KeyPair};
 
 const TAKEN: &str = "address already in use";
+const API_SERVER: &str = "kube-apiserver";
 
 /// Why a control plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +50,9 @@ fn failed(what: impl fmt::Display) -> impl FnOnce(io::Error) -> Error {
     move |error| Error::Io(what.to_string(), error)
 }
 
+/// The groups of `tests/tools/build` that a control plane needs.
+pub(crate) const GROUPS: [&str; 4] = ["kubernetes", "etcd", "dapr", "knative"];
+
 /// What `tests/tools/build` makes: programs, folders of CRDs, and the program that answers what Dapr's own injector would do.
 #[derive(Debug, Clone)]
 pub(crate) struct Tools {
@@ -56,17 +68,7 @@ pub(crate) struct Tools {
 impl Tools {
     /// Asks `tests/tools/build`, which takes what `PODWIRE_*` variables name and builds what this machine lacks, telling its progress.
     pub(crate) fn locate() -> Result<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/build");
-        let output = Command::new(script).arg("--env").stderr(Stdio::inherit()).output().map_err(failed(script))?;
-        if !output.status.success() {
-            return Err(Error::Tools(format!("failed: {}", output.status)));
-        }
-        let list = String::from_utf8_lossy(&output.stdout);
-        let find = |name: &str| -> Result<PathBuf> {
-            let value = list.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            let value = value.ok_or_else(|| Error::Tools(format!("does not list {name}")))?;
-            Ok(value.trim_matches('\'').replace(r"'\''", "'").into())
-        };
+        let find = tools(&GROUPS)?;
         Ok(Self {
             kube_apiserver: find("PODWIRE_KUBE_APISERVER")?,
             kube_controller_manager: find("PODWIRE_KUBE_CONTROLLER_MANAGER")?,
@@ -77,6 +79,21 @@ impl Tools {
             dapr_oracle: find("PODWIRE_DAPR_ORACLE")?,
         })
     }
+}
+
+/// What `tests/tools/build` says of these groups: from a variable to a path.
+pub(crate) fn tools(groups: &[&str]) -> Result<impl Fn(&str) -> Result<PathBuf>> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/build");
+    let output = Command::new(script).arg("--env").args(groups).stderr(Stdio::inherit()).output().map_err(failed(script))?;
+    if !output.status.success() {
+        return Err(Error::Tools(format!("failed: {}", output.status)));
+    }
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(move |name: &str| {
+        let value = list.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = value.ok_or_else(|| Error::Tools(format!("does not list {name}")))?;
+        Ok(value.trim_matches('\'').replace(r"'\''", "'").into())
+    })
 }
 
 /// How a control plane is started.
@@ -98,12 +115,14 @@ pub(crate) struct KeyPairPem {
 /// A running control plane. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
-    processes: Vec<Process>, // the newest first; it is stopped first
+    processes: Mutex<Vec<Process>>, // the newest first; it is stopped first
     janitor: Option<Child>,
     authority: Authority,
     tools: Tools,
     dir: PathBuf,
     kubeconfig: PathBuf,
+    /// More arguments of the API server.
+    api_server: Vec<String>,
     /// Of etcd for clients, of etcd for peers, of the API server.
     ports: [u16; 3],
 }
@@ -119,7 +138,7 @@ impl ControlPlane {
         let mut retries = 2;
         loop {
             let mut plane = Self::prepare(tools, options)?;
-            match plane.launch(&options.api_server) {
+            match plane.launch() {
                 Ok(()) => return Ok(plane),
                 // Somebody took a port between our look at it and the start.
                 Err(Error::Program(.., log)) if retries > 0 && log.contains(TAKEN) => retries -= 1,
@@ -184,10 +203,38 @@ impl ControlPlane {
         &self.dir
     }
 
-    /// The logs by program, and `audit`: a line of JSON for each write of a pod, with the webhooks and their patches as annotations.
+    /// The logs by program, and `audit`: a line of JSON for each write of a pod, with the webhooks and their patches as annotations, and for each write of podwire's controller.
     pub(crate) fn logs(&self) -> Vec<(&'static str, PathBuf)> {
         let audit = ("audit", self.dir.join("audit.log"));
-        self.processes.iter().map(|process| (process.name, process.log.clone())).chain([audit]).collect()
+        self.processes().iter().map(Process::log).chain([audit]).collect()
+    }
+
+    /// Stops the API server, and starts it again at the same port; etcd stays. What is done meanwhile finds it gone.
+    pub(crate) fn restart_api_server(&self, meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut processes = self.processes();
+        if let Some(at) = processes.iter().position(|process| process.log().0 == API_SERVER) {
+            processes.remove(at);
+        }
+        drop(processes);
+        let done = meanwhile();
+        let mut retries = 10;
+        loop {
+            self.start_api_server()?;
+            match self.wait(|plane| plane.can("get --raw=/readyz")) {
+                // A client that looked for the server was given its port.
+                Err(Error::Program(.., log)) if retries > 0 && log.contains(TAKEN) => {
+                    self.processes().remove(0);
+                    thread::sleep(Duration::from_millis(500));
+                    retries -= 1;
+                }
+                other => return done.and(other),
+            }
+        }
+    }
+
+    /// Where etcd answers its clients, in plain HTTP.
+    pub(crate) fn etcd(&self) -> u16 {
+        self.ports[0]
     }
 
     /// Leaves the temporary folder behind for whoever looks for a cause.
@@ -207,12 +254,13 @@ impl ControlPlane {
             None => temporary_dir().map_err(failed("temporary folder"))?,
         };
         let plane = Self {
-            processes: Vec::new(),
+            processes: Mutex::default(),
             janitor,
             authority: Authority::new()?,
             tools: tools.clone(),
             kubeconfig: dir.join("admin.kubeconfig"),
             dir,
+            api_server: options.api_server.clone(),
             ports: [0; 3],
         };
         let names = ["127.0.0.1", "10.96.0.1", "localhost", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
@@ -227,7 +275,7 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    fn launch(&mut self, more: &[String]) -> Result<()> {
+    fn launch(&mut self) -> Result<()> {
         self.ports = free_ports().map_err(failed("free port"))?;
         self.kubeconfig_for("admin", Some("system:masters"))?;
         self.kubeconfig_for("system:kube-controller-manager", None)?;
@@ -237,13 +285,21 @@ impl ControlPlane {
         self.spawn("etcd", &tools.etcd, flags, &[])?;
         self.wait(|plane| TcpStream::connect(("127.0.0.1", plane.ports[0])).is_ok())?;
 
-        let flags = include_str!("../tools/control-plane/kube-apiserver.flags");
-        self.spawn("kube-apiserver", &tools.kube_apiserver, flags, more)?;
+        self.start_api_server()?;
         self.wait(|plane| plane.can("get --raw=/readyz"))?;
 
         let flags = include_str!("../tools/control-plane/kube-controller-manager.flags");
         self.spawn("kube-controller-manager", &tools.kube_controller_manager, flags, &[])?;
         self.wait(|plane| plane.can("get serviceaccount default"))
+    }
+
+    fn start_api_server(&self) -> Result<()> {
+        let flags = include_str!("../tools/control-plane/kube-apiserver.flags");
+        self.spawn(API_SERVER, &self.tools.kube_apiserver, flags, &self.api_server)
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fill(&self, text: &str) -> String {
@@ -252,21 +308,21 @@ impl ControlPlane {
         text.replace("{etcd}", &etcd).replace("{peer}", &peer).replace("{port}", &port)
     }
 
-    fn spawn(&mut self, name: &'static str, of: &Path, with: &str, more: &[String]) -> Result<()> {
+    fn spawn(&self, name: &'static str, of: &Path, with: &str, more: &[String]) -> Result<()> {
         let with = self.fill(with);
         let flags = with.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).chain(more.iter().cloned());
         let process = Process::start(name, of, flags, self.dir.join(name).with_extension("log"))?;
-        self.processes.insert(0, process);
+        self.processes().insert(0, process);
         Ok(())
     }
 
     /// Waits for the newest program, and fails as soon as any has ended.
-    fn wait(&mut self, ready: impl Fn(&Self) -> bool) -> Result<()> {
+    fn wait(&self, ready: impl Fn(&Self) -> bool) -> Result<()> {
         let start = Instant::now();
         while !ready(self) {
             let late = start.elapsed().as_secs() >= 60;
-            for process in &mut self.processes {
-                if let Ok(Some(status)) = process.child.try_wait() {
+            for process in self.processes().iter_mut() {
+                if let Some(status) = process.ended() {
                     return Err(process.error(format!("ended ({status})")));
                 } else if late {
                     return Err(process.error("is not ready after 60 s".to_owned()));
@@ -291,54 +347,10 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        self.processes.clear();
+        self.processes().clear();
         // To wait is first to close the pipe.
         let _ = self.janitor.as_mut().map(Child::wait);
     }
-}
-
-/// A program under its supervisor. Dropping it ends it.
-#[derive(Debug)]
-pub(crate) struct Process {
-    name: &'static str,
-    log: PathBuf,
-    child: Child,
-}
-
-impl Process {
-    /// Starts a program whose output goes to `log`, after what is there already.
-    pub(crate) fn start(name: &'static str, program: &Path, arguments: impl IntoIterator<Item = String>, log: PathBuf) -> Result<Self> {
-        let mut command = watching(include_str!("../tools/control-plane/supervise.sh"));
-        command.arg(program).args(arguments);
-        let mut start = || {
-            let output = File::options().create(true).append(true).open(&log)?;
-            command.stderr(output.try_clone()?).stdout(output).spawn()
-        };
-        let child = start().map_err(failed(name))?;
-        Ok(Process { name, log, child })
-    }
-
-    /// An error that says what is wrong and how the log ends.
-    pub(crate) fn error(&self, problem: String) -> Error {
-        let text = String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned();
-        let lines: Vec<_> = text.lines().collect();
-        let end = lines[lines.len().saturating_sub(20)..].join("\n");
-        Error::Program(self.name, problem, self.log.clone(), end)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // To wait is first to close the pipe.
-        let _ = self.child.wait();
-    }
-}
-
-/// A script in a process group of its own, which a Ctrl-C does not reach. Its standard input is a pipe whose other end no program inherits.
-fn watching(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script, "podwire"]).process_group(0).stdin(Stdio::piped());
-    command
 }
 
 fn temporary_dir() -> io::Result<(PathBuf, Option<Child>)> {
@@ -366,34 +378,4 @@ fn free_ports() -> io::Result<[u16; 3]> {
         io::Result::Ok((listener.local_addr()?.port(), listener))
     };
     Ok([hold()?, hold()?, hold()?].map(|(port, _listener)| port))
-}
-
-/// The certificate authority of one control plane.
-#[derive(Debug)]
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-}
-
-impl Authority {
-    fn new() -> Result<Self> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.distinguished_name.push(DnType::CommonName, "podwire test authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let certificate = params.self_signed(&key)?.pem();
-        let issuer = Issuer::new(params, key);
-        Ok(Self { issuer, certificate })
-    }
-
-    fn sign(&self, mut params: CertificateParams, name: &str, usage: Usage) -> Result<KeyPairPem> {
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
-        let pair = KeyPair::generate()?;
-        let certificate = params.signed_by(&pair, &self.issuer)?.pem();
-        let key = pair.serialize_pem();
-        Ok(KeyPairPem { certificate, key })
-    }
 }

@@ -1,64 +1,22 @@
 //! A control plane with the CRDs of Dapr and Knative, and kubectl in a few words.
 
-use std::fmt::Display;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::control_plane::{ControlPlane, Error, Options, Tools};
+pub(crate) use super::failure::{Failure, wait_for};
+use super::http;
 use super::podwire::{Podwire, documents, installation};
-
-/// Why something that was expected did not come.
-#[derive(Debug)]
-pub(crate) struct Failure(String);
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Failure {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Failure(text.into())
-    }
-}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure(error.to_string())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure(error.to_string())
-    }
-}
-
-impl From<serde_json::Error> for Failure {
-    fn from(error: serde_json::Error) -> Self {
-        Failure(format!("no JSON: {error}"))
-    }
-}
-
-/// Asks until there is an answer, for so many seconds.
-pub(crate) fn wait_for<T>(what: impl Display, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> Result<T, Failure> {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return Ok(answer);
-        }
-        if start.elapsed() > Duration::from_secs(seconds) {
-            return Err(Failure(format!("after {seconds} s it is still not so that {what}")));
-        }
-        thread::sleep(Duration::from_millis(50));
+        Failure::new(error.to_string())
     }
 }
 
@@ -70,14 +28,20 @@ pub(crate) struct Lab {
 impl Lab {
     /// Starts the control plane; with the CRDs of Dapr and Knative, and podwire's permissions.
     pub(crate) fn start(tools: &Tools, options: &Options) -> Result<Self, Failure> {
-        let lab = Lab { plane: ControlPlane::start_with(tools, options)? };
         let ours = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/crds"));
-        for folder in [&tools.dapr_crds, &tools.knative_crds, &ours] {
+        let lab = Lab::with_kinds(tools, options, &[&tools.dapr_crds, &tools.knative_crds, &ours])?;
+        lab.apply(&installation())?;
+        lab.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "dapr-system" } }))?;
+        Ok(lab)
+    }
+
+    /// Starts the control plane, with the CRDs of these folders and nothing of podwire's.
+    pub(crate) fn with_kinds(tools: &Tools, options: &Options, folders: &[&PathBuf]) -> Result<Self, Failure> {
+        let lab = Lab { plane: ControlPlane::start_with(tools, options)? };
+        for folder in folders {
             lab.kubectl(&["apply", "--server-side", "-f", &folder.display().to_string()])?;
         }
         lab.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
-        lab.apply(&installation())?;
-        lab.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "dapr-system" } }))?;
         Ok(lab)
     }
 
@@ -87,7 +51,7 @@ impl Lab {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        Err(Failure(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr))))
+        Err(Failure::new(format!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr))))
     }
 
     /// Runs kubectl with a text on its standard input, whatever comes of it.
@@ -116,7 +80,7 @@ impl Lab {
     fn send(&self, arguments: &[&str], object: &Value) -> Result<String, Failure> {
         let output = self.try_kubectl(arguments, Some(&object.to_string()))?;
         let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        if output.status.success() { Ok(out.into_owned()) } else { Err(Failure(error.into_owned())) }
+        if output.status.success() { Ok(out.into_owned()) } else { Err(Failure::new(error.into_owned())) }
     }
 
     /// `kubectl get … -o json`.
@@ -150,6 +114,7 @@ impl Lab {
     /// Registers podwire as it ships, and waits until the API server calls it.
     pub(crate) fn register(&self, podwire: &Podwire) -> Result<(), Failure> {
         self.apply(&podwire.registration(self))?;
+        self.apply(&podwire.reviews(self))?;
         let probe = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": { "name": "probe", "namespace": "default", "annotations": { "podwire.io/style": "none" } },
@@ -159,8 +124,10 @@ impl Lab {
         wait_for("the API server calls podwire", 30, || {
             self.create(&probe, &["--dry-run=server"]).ok()?;
             podwire.requests().ok().filter(|requests| *requests > before)
-        })
-        .map(drop)
+        })?;
+        let mut copied = probe;
+        copied["metadata"] = json!({ "name": "probe", "namespace": "default", "labels": { "podwire.io/app-id": "probe" } });
+        wait_for("the API server asks podwire for reviews", 30, || self.create(&copied, &["--dry-run=server"]).err()).map(drop)
     }
 
     /// Creates the objects of a snapshot, and writes the status of its Brokers: no Knative runs here.
@@ -195,5 +162,43 @@ impl Lab {
     pub(crate) fn apply_file(&self, path: &str) -> Result<(), Failure> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         self.kubectl(&["apply", "-f", &path.display().to_string()]).map(drop)
+    }
+
+    /// Stops the API server and starts it again; what is done meanwhile finds it gone.
+    pub(crate) fn restart_api_server(&self, meanwhile: impl FnOnce(&Lab) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut done = Ok(());
+        self.plane.restart_api_server(|| {
+            done = meanwhile(self);
+            Ok(())
+        })?;
+        done
+    }
+
+    /// Deletes an object behind the API server's back, by its key: `/registry/eventing.knative.dev/triggers/shop/orders`. No watch tells of it
+    /// where the API server is down, and every watch has expired when it is back.
+    pub(crate) fn delete_from_etcd(&self, key: &str) -> Result<(), Failure> {
+        let body = json!({ "key": STANDARD.encode(key) }).to_string();
+        let (status, answer) = http::request(("127.0.0.1", self.plane.etcd()), "POST", "/v3/kv/deleterange", &body)?;
+        // What is deleted is counted, as a text.
+        if status == 200 && answer.contains(r#""deleted":"1""#) { Ok(()) } else { Err(Failure::new(format!("{key}: {status} {answer}"))) }
+    }
+
+    /// How many requests that write the API server has answered, by resource (`triggers.eventing.knative.dev`, `wirings.podwire.io/status`),
+    /// whoever sent them.
+    pub(crate) fn writes(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        let text = self.kubectl(&["get", "--raw=/metrics"])?;
+        let mut writes = BTreeMap::new();
+        for line in text.lines().filter(|line| line.starts_with("apiserver_request_total{")) {
+            let label = |name: &str| Some(line.split_once(&format!("{name}=\""))?.1.split('"').next()?.to_owned());
+            let of = |name: &str, before: &str| {
+                label(name).filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!("{before}{text}"))
+            };
+            if ["APPLY", "DELETE", "PATCH", "POST", "PUT"].contains(&label("verb").unwrap_or_default().as_str()) {
+                let resource = format!("{}{}{}", of("resource", ""), of(",group", "."), of("subresource", "/"));
+                let count = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or_default();
+                *writes.entry(resource).or_default() += count as u64;
+            }
+        }
+        Ok(writes)
     }
 }

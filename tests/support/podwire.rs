@@ -1,7 +1,6 @@
 //! podwire's webhook as a process beside the control plane: with the permissions, and behind the registration, that `manifests/podwire.yaml` ships.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
 
 use super::control_plane::{Error, Process};
+use super::http;
 use super::lab::{Failure, Lab, wait_for};
 
 /// The user that a pod of the webhook's ServiceAccount is.
@@ -96,28 +96,39 @@ impl Podwire {
 
     /// Answers of the second port: status and body.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), std::io::Error> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Ok((status, body.to_owned()))
+        http::request(("127.0.0.1", self.metrics), "GET", path, "")
     }
 
     /// How many admission requests were answered, of whatever outcome.
     pub(crate) fn requests(&self) -> Result<u64, Failure> {
+        self.requests_to("")
+    }
+
+    /// How many of them came to a path.
+    pub(crate) fn requests_to(&self, path: &str) -> Result<u64, Failure> {
         let (_, body) = self.get("/metrics")?;
-        let lines = body.lines().filter(|line| line.starts_with("podwire_admission_requests_total{"));
+        let to = format!("path=\"{path}");
+        let lines = body.lines().filter(|line| line.starts_with("podwire_admission_requests_total{") && line.contains(&to));
         Ok(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).map(|value| value as u64).sum())
     }
 
     /// The registration of `manifests/podwire.yaml`, called at this process' address instead of the Service's.
     pub(crate) fn registration(&self, lab: &Lab) -> Value {
-        let shipped = manifests().into_iter().find(|object| object["kind"] == "MutatingWebhookConfiguration");
+        self.shipped(lab, "MutatingWebhookConfiguration", "mutate")
+    }
+
+    /// The same of the reviews.
+    pub(crate) fn reviews(&self, lab: &Lab) -> Value {
+        self.shipped(lab, "ValidatingWebhookConfiguration", "review")
+    }
+
+    fn shipped(&self, lab: &Lab, kind: &str, path: &str) -> Value {
+        let shipped = manifests().into_iter().find(|object| object["kind"] == *kind);
         let mut registration = shipped.unwrap_or_default();
-        let url = format!("https://127.0.0.1:{}/mutate", self.port);
-        registration["webhooks"][0]["clientConfig"] = lab.client_config(&url);
+        let url = format!("https://127.0.0.1:{}/{path}", self.port);
+        for webhook in registration["webhooks"].as_array_mut().into_iter().flatten() {
+            webhook["clientConfig"] = lab.client_config(&url);
+        }
         registration
     }
 }
@@ -138,9 +149,9 @@ pub(crate) fn free_port() -> Result<u16, Error> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).map_err(taken)?.local_addr().map_err(taken)?.port())
 }
 
-/// What podwire's ServiceAccount may do, and its namespace: everything of the manifests but what needs a node or calls the Service.
+/// What podwire's ServiceAccounts may do, and their namespace: everything of the manifests but what needs a node or calls the Service.
 pub(crate) fn installation() -> Value {
-    let left_out = ["Deployment", "MutatingWebhookConfiguration", "PodDisruptionBudget", "Service"];
+    let left_out = ["Deployment", "MutatingWebhookConfiguration", "PodDisruptionBudget", "Service", "ValidatingWebhookConfiguration"];
     let items: Vec<Value> = manifests().into_iter().filter(|object| !left_out.iter().any(|kind| object["kind"] == *kind)).collect();
     json!({ "apiVersion": "v1", "kind": "List", "items": items })
 }
