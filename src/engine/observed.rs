@@ -60,10 +60,23 @@ impl Default for Kinds {
 pub struct Answers {
     /// The subscriptions that it loaded, or why it did not answer.
     pub loaded: Option<Result<Vec<Loaded>, String>>,
+    /// The names of the Resiliencies that it has loaded; `None` where it does not say, as before Dapr 1.18.
+    pub resiliencies: Option<Vec<String>>,
     /// Events that it has counted, of all topics of the application; or why it did not answer.
     pub counted: Option<Result<u64, String>>,
     /// When it was last asked what it had counted, since 1970.
     pub counted_at: Duration,
+}
+
+impl Answers {
+    /// Whether it was not asked yet, or said that it has not loaded a Resiliency.
+    pub(crate) fn lacks(&self, resiliency: &str) -> bool {
+        match &self.loaded {
+            None => true,
+            Some(Err(_)) => false,
+            Some(Ok(_)) => self.resiliencies.as_ref().is_some_and(|all| all.iter().all(|one| one != resiliency)),
+        }
+    }
 }
 
 /// A subscription that a sidecar has loaded.
@@ -99,6 +112,8 @@ pub struct Memory {
     pub(crate) counts: BTreeMap<String, u64>,
     /// When a sidecar last counted an event, or ended.
     pub(crate) counted: Duration,
+    /// Since when a sidecar that runs has not loaded the Resiliency.
+    pub(crate) unloaded: Option<Duration>,
     /// Since when the application is gone.
     pub(crate) gone: Option<Duration>,
     /// What was last written, by kind and name: what differs from it was edited by somebody.

@@ -116,13 +116,13 @@ fn cron_job(world: &World) -> Result<(), Failure> {
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly", "namespace": namespace },
         "spec": { "schedule": "0 0 1 1 *", "jobTemplate": { "spec": { "template": template } } },
     }))?;
-    let subscription = world.there("subscriptions.dapr.io", namespace, "nightly-orders")?;
+    world.there("subscriptions.dapr.io", namespace, "nightly-orders")?;
     let wiring = world.wiring(namespace, "nightly", "PodsWired", "True", "NoPods")?;
     expect("workloads", workloads(&wiring), vec!["CronJob/nightly".to_owned()])?;
     world.lab.kubectl(&["create", "job", "now", "--from=cronjob/nightly", "-n", namespace])?;
     let pod = world.lab.pods(namespace, "app=nightly", 1)?.remove(0);
     let sidecar = Sidecar::start()?;
-    sidecar.load(&[subscription]);
+    sidecar.load_from(&world.lab, namespace, "nightly")?;
     run_pod(&world.lab, namespace, name(&pod), &sidecar.address(), true)?;
     let wiring = world.wiring(namespace, "nightly", "Ready", "True", "Ready")?;
     expect("workloads", workloads(&wiring), vec!["CronJob/nightly".to_owned()])?;

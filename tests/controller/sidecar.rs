@@ -6,13 +6,14 @@ use crate::support::audit::{Mark, writes_in};
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::{Sidecar, run_pod};
-use crate::words::{condition, deployment, expect, message, name, owned, row};
+use crate::words::{condition, deployment, expect, holds, message, name, owned, row};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("sidecar::a_deployment_that_subscribes_gets_what_it_needs_and_a_true_status", subscribes),
     ("sidecar::without_its_resiliency_a_subscription_is_not_written", refused),
     ("sidecar::the_resiliency_is_there_before_the_subscription_and_a_service_of_somebody_else_stays_as_it_is", in_order),
+    ("sidecar::a_sidecar_that_runs_gets_its_first_subscription_when_it_has_loaded_the_resiliency", hot),
     ("sidecar::a_sidecar_that_does_not_answer_is_not_called_ready", unreachable),
 ];
 
@@ -53,7 +54,7 @@ fn subscribes(world: &World) -> Result<(), Failure> {
     let pod = world.pod(namespace, "mail")?;
     let sidecar = Sidecar::start()?;
     run_pod(&world.lab, namespace, name(&pod), &sidecar.address(), true)?;
-    world.wiring(namespace, "mail", "SubscriptionsReady", "False", "NotLoaded")?;
+    world.wiring(namespace, "mail", "SubscriptionsReady", "False", "ResiliencyNotLoaded")?;
     sidecar.load_from(&world.lab, namespace, "mail")?;
     world.wiring(namespace, "mail", "SubscriptionsReady", "True", "Loaded")?;
     world.wiring(namespace, "mail", "Ready", "True", "Ready")?;
@@ -113,6 +114,26 @@ fn refused(world: &World) -> Result<(), Failure> {
     world.lab.kubectl(&["delete", "resourcequota", "none", "-n", namespace])?;
     world.there("subscriptions.dapr.io", namespace, "mail-orders")?;
     world.there("resiliencies.dapr.io", namespace, "podwire-mail").map(drop)
+}
+
+/// A publisher begins to consume. Its pod that runs would load a Subscription at once, and take failed events for delivered.
+fn hot(world: &World) -> Result<(), Failure> {
+    let namespace = "sidecar-hot";
+    world.namespace(namespace, &json!({}))?;
+    world.lab.apply(&deployment("mail", namespace, &json!({ "podwire.io/style": "sidecar", "podwire.io/publish": "sent" })))?;
+    let sidecar = Sidecar::start()?;
+    world.run(namespace, "mail", &sidecar.address())?;
+    world.wiring(namespace, "mail", "PodsWired", "True", "Wired")?;
+    world.lab.apply(&deployment("mail", namespace, &json!({ "podwire.io/style": "sidecar", "podwire.io/subscribe": "orders" })))?;
+    world.there("resiliency", namespace, "podwire-mail")?;
+    let wiring = world.wiring(namespace, "mail", "SubscriptionsReady", "False", "ResiliencyNotLoaded")?;
+    holds("SubscriptionsReady", message(&wiring, "SubscriptionsReady"), &["has not loaded Resiliency podwire-mail"])?;
+    require("no Subscription is there", world.lab.find(&["subscriptions.dapr.io", "mail-orders", "-n", namespace])?.is_none())?;
+    sidecar.load_from(&world.lab, namespace, "mail")?;
+    world.there("subscriptions.dapr.io", namespace, "mail-orders")?;
+    world.wiring(namespace, "mail", "SubscriptionsReady", "False", "NotLoaded")?;
+    sidecar.load_from(&world.lab, namespace, "mail")?;
+    world.wiring(namespace, "mail", "SubscriptionsReady", "True", "Loaded").map(drop)
 }
 
 fn unreachable(world: &World) -> Result<(), Failure> {

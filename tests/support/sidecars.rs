@@ -30,6 +30,8 @@ pub(crate) struct Sidecar {
 #[derive(Default)]
 struct Answers {
     subscriptions: Vec<Value>,
+    /// Names.
+    resiliencies: Vec<Value>,
     /// By component, topic and outcome (`success`, `retry`, `drop`).
     counts: BTreeMap<[String; 3], u64>,
     broken: bool,
@@ -59,12 +61,16 @@ impl Sidecar {
         self.answers().subscriptions = subscriptions.iter().map(loaded).collect();
     }
 
-    /// Has loaded the Subscriptions that are there for an app-id.
+    /// Has loaded the Subscriptions and Resiliencies that are there for an app-id.
     pub(crate) fn load_from(&self, lab: &Lab, namespace: &str, app_id: &str) -> Result<(), Failure> {
-        let list = lab.get(&["subscriptions.dapr.io", "-n", namespace])?;
-        let all = list["items"].as_array().into_iter().flatten();
-        let scoped = |one: &&Value| one["scopes"].as_array().is_none_or(|scopes| scopes.is_empty() || scopes.contains(&json!(app_id)));
-        self.load(&all.filter(scoped).cloned().collect::<Vec<_>>());
+        let scoped = |one: &Value| one["scopes"].as_array().is_none_or(|scopes| scopes.is_empty() || scopes.contains(&json!(app_id)));
+        let all = |kind: &str| -> Result<Vec<Value>, Failure> {
+            let mut list = lab.get(&[kind, "-n", namespace])?;
+            let items = list["items"].as_array_mut().map(std::mem::take);
+            Ok(items.into_iter().flatten().filter(scoped).collect())
+        };
+        self.load(&all("subscriptions.dapr.io")?);
+        self.answers().resiliencies = all("resiliencies")?.iter().map(|one| json!({ "name": one["metadata"]["name"] })).collect();
         Ok(())
     }
 
@@ -146,7 +152,7 @@ async fn metadata(State(answers): Shared) -> Result<String, StatusCode> {
     let told = json!({
         "id": "app", "runtimeVersion": "1.18.1", "enabledFeatures": [],
         "components": [{ "name": "pubsub", "type": "pubsub.redis", "version": "v1", "capabilities": ["SUBSCRIBE_WILDCARDS"] }],
-        "subscriptions": answers.subscriptions, "extended": { "daprRuntimeVersion": "1.18.1" },
+        "subscriptions": answers.subscriptions, "resiliencies": answers.resiliencies, "extended": { "daprRuntimeVersion": "1.18.1" },
     });
     if answers.broken { Err(StatusCode::INTERNAL_SERVER_ERROR) } else { Ok(told.to_string()) }
 }

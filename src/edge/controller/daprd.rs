@@ -57,6 +57,8 @@ pub(super) struct Loaded {
     pub(super) subscriptions: Vec<LoadedSubscription>,
     /// Names and types.
     pub(super) components: Vec<(String, String)>,
+    /// Names; `None` where the sidecar does not say.
+    pub(super) resiliencies: Option<Vec<String>>,
 }
 
 /// A subscription as a sidecar has loaded it; what it does not say is empty.
@@ -155,6 +157,13 @@ fn metadata(body: &[u8]) -> Result<Loaded, serde_json::Error> {
         subscriptions: Vec<LoadedSubscription>,
         #[serde(deserialize_with = "or_null")]
         components: Vec<Component>,
+        #[serde(rename = "runtimeVersion")]
+        version: String,
+        resiliencies: Option<Vec<Resiliency>>,
+    }
+    #[derive(Deserialize)]
+    struct Resiliency {
+        name: String,
     }
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -163,8 +172,20 @@ fn metadata(body: &[u8]) -> Result<Loaded, serde_json::Error> {
         #[serde(rename = "type")]
         kind: String,
     }
-    let Metadata { subscriptions, components } = serde_json::from_slice(body)?;
-    Ok(Loaded { subscriptions, components: components.into_iter().map(|Component { name, kind }| (name, kind)).collect() })
+    let Metadata { subscriptions, components, version, resiliencies } = serde_json::from_slice(body)?;
+    // An empty list is left out.
+    let resiliencies = resiliencies.or_else(|| tells_resiliencies(&version).then(Vec::new));
+    Ok(Loaded {
+        subscriptions,
+        components: components.into_iter().map(|Component { name, kind }| (name, kind)).collect(),
+        resiliencies: resiliencies.map(|all| all.into_iter().map(|one| one.name).collect()),
+    })
+}
+
+/// Whether a sidecar of this version says which Resiliencies it has loaded: since 1.18.
+fn tells_resiliencies(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().ok());
+    matches!((numbers.next().flatten(), numbers.next().flatten()), (Some(major), Some(minor)) if (major, minor) >= (1, 18))
 }
 
 /// Go writes `null` for a list that nobody filled.

@@ -51,10 +51,11 @@ impl Asked {
         for (answer, question, at) in answers {
             let before = known.entry(question.pod.clone()).or_default();
             let now = match answer {
-                Answer::Loaded(loaded) => Answers { loaded: Some(loaded), ..before.clone() },
+                Answer::Loaded(Ok((loaded, resiliencies))) => Answers { loaded: Some(Ok(loaded)), resiliencies, ..before.clone() },
+                Answer::Loaded(Err(why)) => Answers { loaded: Some(Err(why)), resiliencies: None, ..before.clone() },
                 Answer::Counted(counted) => Answers { counted: Some(counted), counted_at: at, ..before.clone() },
             };
-            changed |= (&before.loaded, &before.counted) != (&now.loaded, &now.counted);
+            changed |= (&before.loaded, &before.resiliencies, &before.counted) != (&now.loaded, &now.resiliencies, &now.counted);
             *before = now;
         }
         changed
@@ -64,9 +65,10 @@ impl Asked {
         let words = |error: DaprdError| chain(&error);
         let at = question.address.parse().map(|address| SocketAddr::new(address, question.port));
         match (question.reading, at) {
-            (Reading::Loaded, Ok(at)) => Answer::Loaded(
-                self.sidecars.loaded(at).await.map(|said| said.subscriptions.into_iter().map(loaded).collect()).map_err(words),
-            ),
+            (Reading::Loaded, Ok(at)) => {
+                let said = self.sidecars.loaded(at).await;
+                Answer::Loaded(said.map(|said| (said.subscriptions.into_iter().map(loaded).collect(), said.resiliencies)).map_err(words))
+            }
             (Reading::Counted, Ok(at)) => {
                 Answer::Counted(self.sidecars.ingress(at).await.map(|counts| counts.0.values().sum()).map_err(words))
             }
@@ -77,7 +79,8 @@ impl Asked {
 }
 
 enum Answer {
-    Loaded(Result<Vec<Loaded>, String>),
+    /// Subscriptions, and the names of Resiliencies.
+    Loaded(Result<(Vec<Loaded>, Option<Vec<String>>), String>),
     Counted(Result<u64, String>),
 }
 

@@ -143,6 +143,11 @@ impl App {
         self.listens(side) || of_side.any(|object| own(object))
     }
 
+    /// The ready pods that carry a sidecar.
+    pub(crate) fn sidecars(&self) -> impl Iterator<Item = &Running> {
+        self.pods.iter().filter(|pod| pod.sides().contains(&Style::Sidecar) && pod.is_ready())
+    }
+
     /// Whether nobody has the app-id any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.members.is_empty() && self.pods.is_empty() && self.faults.is_empty() && self.lacking.is_empty()

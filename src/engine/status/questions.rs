@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::drain::{Drain, Drains};
 use super::live::kind;
 use super::steps::{Made, Question, Reading, State};
-use crate::api::style::Style;
 use crate::engine::app::App;
 use crate::engine::generate::expected;
 use crate::engine::observed::{Found, Observed};
@@ -39,11 +38,13 @@ pub(crate) fn questions(app: &App, observed: &Observed, made: &Made, drains: &Dr
     waits.extend((!usable).then_some(LATER));
     let written = made.states.iter().filter(|(one, _)| kind(&one.object) == "Subscription");
     let wanted: Vec<_> = written.filter(|(_, state)| *state == State::Present).map(|(one, _)| expected(&one.object)).collect();
-    let carrying = app.pods.iter().filter(|pod| pod.sides().contains(&Style::Sidecar) && pod.is_ready());
-    for pod in carrying.filter(|_| !wanted.is_empty()) {
-        let wait = match observed.sidecars.get(pod.name()).and_then(|answers| answers.loaded.as_ref()) {
+    let resiliency = made.resiliency();
+    for pod in app.sidecars().filter(|_| !wanted.is_empty() || resiliency.is_some()) {
+        let answers = observed.sidecars.get(pod.name()).cloned().unwrap_or_default();
+        let lacks = resiliency.is_some_and(|resiliency| answers.lacks(resiliency));
+        let wait = match answers.loaded {
             None => SOON,
-            Some(Ok(loaded)) if wanted.iter().all(|one| loaded.contains(one)) => continue,
+            Some(Ok(loaded)) if !lacks && wanted.iter().all(|one| loaded.contains(one)) => continue,
             Some(Ok(_)) => SOON,
             Some(Err(_)) => LATER,
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::live::{Difference, Live, Whose, difference, is_ending, kind, name, uid};
 use super::{drain::Drains, removal, writing};
-use crate::engine::app::App;
+use crate::engine::app::{App, Running};
 use crate::engine::generate::{Desired, Name, Role};
 use crate::engine::observed::{Memory, Observed};
 
@@ -87,8 +87,16 @@ impl Made {
     pub(crate) fn again_in(&mut self, wait: Duration) {
         self.again = Some(self.again.map_or(wait, |known| known.min(wait)));
     }
+
+    /// The name of the application's Resiliency, where it is there.
+    pub(crate) fn resiliency(&self) -> Option<&str> {
+        let mut states = self.states.iter().filter(|(_, state)| *state == State::Present).map(|(one, _)| &one.object);
+        states.find(|object| kind(object) == "Resiliency").map(name)
+    }
 }
 
+/// Within a second or two a sidecar has loaded a Resiliency, for which it begins anew in its process.
+const LOADING: Duration = Duration::from_secs(30);
 /// why 500: a namespace with more Triggers than that has a fault or an attacker, and every one of them costs the whole cluster.
 const TRIGGERS: usize = 500;
 /// The same of Brokers that podwire makes.
@@ -127,12 +135,23 @@ pub(crate) fn make(app: &App, observed: &Observed, desired: Vec<Desired>, drains
                 State::Present
             }
         };
-        blocked |= of == "Resiliency" && state == State::Conflict;
+        blocked |= of == "Resiliency" && (state == State::Conflict || is_loading(app, observed, &named, memory));
         memory.unneeded.remove(&(of, named));
         made.states.push((one, state));
     }
     removal::unneeded(app, observed, live, drains, memory, &mut made);
     made
+}
+
+/// Whether a sidecar that runs is about to load the Resiliency. It is not waited for without end: where Dapr loads nothing while it runs, a
+/// rollout is to find everything in its place.
+fn is_loading(app: &App, observed: &Observed, resiliency: &str, memory: &mut Memory) -> bool {
+    let lacks = |pod: &Running| observed.sidecars.get(pod.name()).is_none_or(|said| said.lacks(resiliency));
+    if !app.sidecars().any(lacks) {
+        memory.unloaded = None;
+        return false;
+    }
+    observed.now < *memory.unloaded.get_or_insert(observed.now) + LOADING
 }
 
 fn installed(kind: &str, observed: &Observed) -> bool {

@@ -54,6 +54,23 @@ async fn what_a_sidecar_says_is_read() {
 }
 
 #[tokio::test]
+async fn which_resiliencies_are_loaded_is_known_of_sidecars_that_tell() {
+    let told = async |body: &'static str| Sidecars::new().loaded(says(body).await).await.unwrap().resiliencies;
+    let one = r#"{"runtimeVersion":"edge","resiliencies":[{"name":"podwire-cart"}]}"#;
+    assert_eq!(told(one).await, Some(vec!["podwire-cart".to_owned()]));
+    for none in
+        [r#"{"runtimeVersion":"1.18.1"}"#, r#"{"runtimeVersion":"v1.18.0-rc.1","resiliencies":[]}"#, r#"{"runtimeVersion":"2.0.0"}"#]
+    {
+        assert_eq!(told(none).await, Some(Vec::new()), "{none}");
+    }
+    for silent in
+        ["{}", METADATA, r#"{"runtimeVersion":"edge"}"#, r#"{"runtimeVersion":"1"}"#, r#"{"runtimeVersion":"1.17.9","resiliencies":null}"#]
+    {
+        assert_eq!(told(silent).await, None, "{silent}");
+    }
+}
+
+#[tokio::test]
 async fn what_came_in_is_summed_by_component_and_topic() {
     let ingress = Sidecars::new().ingress(says(METRICS).await).await.unwrap();
     let sums: Vec<_> = ingress.0.iter().map(|((component, topic), sum)| (component.as_str(), topic.as_str(), *sum)).collect();

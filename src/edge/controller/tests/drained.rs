@@ -189,6 +189,7 @@ fn a_changed_label_or_policy_moves_nothing_that_runs() {
     sim.put("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {podwire.io/style: sidecar}}");
     let plain = "podwire.io/subscribe: orders";
     sim.put(&deployment("billing", plain));
+    sim.settle();
     sim.pod("billing-1", "billing", plain);
     sim.settle();
     sim.put("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {podwire.io/style: broker}}");

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::sim::{GRACE, Sim, deployment};
 use crate::edge::watch::Part;
+use crate::engine::Answers;
 
 const BROKER: &str = "podwire.io/style: broker\npodwire.io/subscribe: orders";
 const SIDECAR: &str = "podwire.io/style: sidecar\npodwire.io/subscribe: orders";
@@ -11,8 +12,8 @@ const SIDECAR: &str = "podwire.io/style: sidecar\npodwire.io/subscribe: orders";
 fn settled(annotations: &str) -> Sim {
     let mut sim = Sim::new();
     sim.put(&deployment("billing", annotations));
-    sim.pod("billing-1", "billing", annotations);
     sim.settle();
+    sim.pod("billing-1", "billing", annotations);
     sim.knative();
     sim.settle();
     assert_eq!(sim.settle(), Vec::<String>::new(), "a reconciliation that changes nothing sends nothing");
@@ -51,6 +52,47 @@ fn without_its_resiliency_a_subscription_is_not_written() {
     let said = conditions.iter().find(|one| one["type"] == "SubscriptionsReady").unwrap();
     assert_eq!((&said["status"], &said["reason"]), (&json!("False"), &json!("Refused")));
     assert!(said["message"].as_str().unwrap().ends_with("is tried again: forbidden"), "{said}");
+}
+
+#[test]
+fn a_sidecar_that_runs_gets_its_subscription_when_it_has_loaded_the_resiliency_or_never_will() {
+    let begins_to_consume = |sim: &mut Sim| {
+        let publisher = "podwire.io/style: sidecar\npodwire.io/publish: orders";
+        sim.put(&deployment("billing", publisher));
+        sim.pod("billing-1", "billing", publisher);
+        sim.settle();
+        sim.put(&deployment("billing", SIDECAR));
+        assert_eq!(sim.settle(), ["create Resiliency podwire-billing"]);
+        assert!(sim.says("billing", "SubscriptionsReady").starts_with("False Pending"));
+        assert!(sim.questions.iter().any(|question| question.pod == "billing-1"));
+        assert_eq!(sim.again("billing"), Some(2));
+    };
+    let mut sim = Sim::new();
+    begins_to_consume(&mut sim);
+    let none = Answers { loaded: Some(Ok(Vec::new())), resiliencies: Some(Vec::new()), ..Answers::default() };
+    sim.answers.insert("billing-1".to_owned(), none);
+    assert_eq!(sim.settle(), Vec::<String>::new());
+    let says = sim.says("billing", "SubscriptionsReady");
+    assert!(says.starts_with("False ResiliencyNotLoaded the sidecar of pod billing-1 has not loaded Resiliency podwire-billing"), "{says}");
+    sim.pass(29);
+    assert_eq!(sim.settle(), Vec::<String>::new());
+    sim.pass(1);
+    assert_eq!(
+        sim.settle(),
+        ["create Subscription billing-orders"],
+        "where nothing is loaded while it runs a rollout is to find everything"
+    );
+
+    let mut sim = Sim::new();
+    begins_to_consume(&mut sim);
+    sim.sidecar_says("billing-1", 0);
+    assert_eq!(sim.settle(), ["create Subscription billing-orders"]);
+
+    // An older Dapr does not tell.
+    let mut sim = Sim::new();
+    begins_to_consume(&mut sim);
+    sim.answers.insert("billing-1".to_owned(), Answers { loaded: Some(Ok(Vec::new())), ..Answers::default() });
+    assert_eq!(sim.settle(), ["create Subscription billing-orders"]);
 }
 
 #[test]

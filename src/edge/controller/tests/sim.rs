@@ -371,8 +371,10 @@ impl Sim {
             let dead_letter = spec["deadLetterTopic"].as_str().map(str::to_owned);
             Loaded { pubsub: text(&spec["pubsubname"]), topic: text(&spec["topic"]), rules: rules.chain(rest).collect(), dead_letter }
         });
-        self.answers
-            .insert(pod.to_owned(), Answers { loaded: Some(Ok(loaded.collect())), counted: Some(Ok(counted)), ..Answers::default() });
+        let loaded = Some(Ok(loaded.collect()));
+        let names = self.all("Resiliency").into_iter().map(|one| one["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        let resiliencies = Some(names.collect());
+        self.answers.insert(pod.to_owned(), Answers { loaded, resiliencies, counted: Some(Ok(counted)), ..Answers::default() });
     }
 }
 

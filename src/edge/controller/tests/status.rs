@@ -37,6 +37,7 @@ fn a_broker_application_becomes_ready_step_by_step() {
 fn what_sidecars_say_is_believed_and_what_they_do_not_say_is_not() {
     let mut sim = Sim::new();
     sim.put(&deployment("billing", SIDECAR));
+    sim.settle();
     sim.pod("billing-1", "billing", SIDECAR);
     sim.settle();
     assert!(sim.says("billing", "SubscriptionsReady").starts_with("Unknown NotAsked"));
