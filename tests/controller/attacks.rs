@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::many::quiet_in;
 use crate::support::audit::{Mark, writes_by_controller, writes_in};
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
-use crate::words::{deployment, expect, name, owned, rests, uid};
+use crate::words::{deployment, expect, name, owned, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -67,7 +68,7 @@ fn flooded(world: &World) -> Result<(), Failure> {
         wait_for(format!("there are {expected} Triggers"), 60, || (count().ok()? == expected).then_some(()))?;
     }
     let last = world.wiring(namespace, "app-7", "TriggersReady", "False", "TooManyTriggers")?;
-    rests(&Mark::now(&world.lab)?, namespace, 2)?;
+    quiet_in(&world.lab, namespace, 2000)?;
     expect("Triggers", count()?, 500)?;
     require("the Wiring says so", last["status"]["conditions"].to_string().contains("podwire makes no more Triggers in the namespace"))
 }
@@ -127,7 +128,7 @@ fn edited_wiring(world: &World) -> Result<(), Failure> {
     })?;
     let wrote: BTreeSet<String> = writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect();
     expect("what is written", wrote, [String::from("wirings/status")].into())?;
-    rests(&Mark::now(&world.lab)?, namespace, 1)
+    quiet_in(&world.lab, namespace, 1000)
 }
 
 fn foreign_pod(world: &World) -> Result<(), Failure> {

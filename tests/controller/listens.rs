@@ -21,8 +21,11 @@ fn annotations(style: &str) -> Value {
 
 /// The names of a Deployment's ReplicaSets and pods, and its template.
 fn parts(world: &World, namespace: &str, name: &str) -> Result<(Vec<String>, Value), Failure> {
-    let list = world.lab.get(&["replicasets,pods", "-n", namespace, "-l", &format!("app={name}")])?;
-    let uids = list["items"].as_array().into_iter().flatten().map(|one| uid(one).to_owned()).collect();
+    let mut uids = Vec::new();
+    for kind in ["replicasets", "pods"] {
+        let list = world.lab.get(&[kind, "-n", namespace, "-l", &format!("app={name}")])?;
+        uids.extend(list["items"].as_array().into_iter().flatten().map(|one| uid(one).to_owned()));
+    }
     let template = world.lab.get(&["deployment", name, "-n", namespace])?["spec"]["template"].clone();
     Ok((uids, template))
 }

@@ -5,32 +5,17 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kube::Client;
-use kube::api::{Api, DynamicObject, ListParams, PostParams};
-use kube::core::ApiResource;
+use kube::api::{DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::support::audit::{Mark, Write, writes_by_controller};
-use crate::support::knative;
+use crate::support::client::{api, client, failed};
 use crate::support::lab::{Failure, Lab, wait_for};
 use crate::words::{component, condition, deployment};
 
 /// How many requests are under way at once.
 const HANDS: usize = 20;
-
-/// Kinds, and how a path names them.
-const KINDS: [(&str, &str, &str); 10] = [
-    ("apps/v1", "Deployment", "deployments"),
-    ("v1", "ConfigMap", "configmaps"),
-    ("v1", "Namespace", "namespaces"),
-    ("v1", "Service", "services"),
-    ("eventing.knative.dev/v1", "Broker", "brokers"),
-    ("eventing.knative.dev/v1", "Trigger", "triggers"),
-    ("dapr.io/v2alpha1", "Subscription", "subscriptions"),
-    ("dapr.io/v1alpha1", "Component", "components"),
-    ("dapr.io/v1alpha1", "Resiliency", "resiliencies"),
-    ("podwire.io/v1alpha1", "Wiring", "wirings"),
-];
 
 /// Kinds that podwire makes.
 pub(crate) const MADE: [&str; 7] = ["Broker", "ConfigMap", "Resiliency", "Service", "Subscription", "Trigger", "Wiring"];
@@ -44,7 +29,7 @@ pub(crate) struct Many {
 impl Many {
     pub(crate) fn new(lab: &Lab) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("many").enable_all().build()?;
-        let client = runtime.block_on(knative::client(lab.plane.kubeconfig()))?;
+        let client = runtime.block_on(client(lab.plane.kubeconfig()))?;
         Ok(Many { runtime, client })
     }
 
@@ -52,7 +37,7 @@ impl Many {
     pub(crate) fn create(&self, objects: &[Value]) -> Result<(), Failure> {
         let created = stream::iter(objects).map(|object| async move {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let api = self.api(&text(&object["kind"]), &text(&object["metadata"]["namespace"]));
+            let api = api(&self.client, &text(&object["kind"]), &text(&object["metadata"]["namespace"]));
             let object: DynamicObject = serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
             api.create(&PostParams::default(), &object).await.map(drop)
         });
@@ -70,7 +55,7 @@ impl Many {
 
     /// The objects of a kind in namespaces that begin so.
     pub(crate) fn list(&self, kind: &str, prefix: &str) -> Result<Vec<Value>, Failure> {
-        let list = self.runtime.block_on(self.api(kind, "").list(&ListParams::default())).map_err(failed)?;
+        let list = self.runtime.block_on(api(&self.client, kind, "").list(&ListParams::default())).map_err(failed)?;
         let mut objects = Vec::new();
         for object in list.items.into_iter().filter(|one| one.metadata.namespace.as_ref().is_some_and(|name| name.starts_with(prefix))) {
             objects.push(serde_json::to_value(object)?);
@@ -114,27 +99,6 @@ impl Many {
         }
         Ok(made)
     }
-
-    fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
-        let known = KINDS.iter().find(|(_, one, _)| *one == kind);
-        let (api_version, kind, plural) = known.copied().unwrap_or_default();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-        };
-        match namespace {
-            "" => Api::all_with(self.client.clone(), &resource),
-            _ => Api::namespaced_with(self.client.clone(), namespace, &resource),
-        }
-    }
-}
-
-fn failed(error: kube::Error) -> Failure {
-    Failure::new(error.to_string())
 }
 
 /// So many Deployments without pods in each of these namespaces. Every second one is in sidecar style; each consumes one of five topics
@@ -156,12 +120,22 @@ pub(crate) fn workloads(prefix: &str, namespaces: usize, each: usize) -> Vec<Val
 
 /// Waits until controllers have written nothing for so long.
 pub(crate) fn quiet(lab: &Lab, millis: u64) -> Result<(), Failure> {
+    quiet_of(lab, millis, |_| true)
+}
+
+/// The same in one namespace, whatever happens in others.
+pub(crate) fn quiet_in(lab: &Lab, namespace: &str, millis: u64) -> Result<(), Failure> {
+    quiet_of(lab, millis, |write| write.namespace == namespace)
+}
+
+fn quiet_of(lab: &Lab, millis: u64, counts: impl Fn(&Write) -> bool) -> Result<(), Failure> {
     let mut mark = Mark::now(lab)?;
     let mut last: Vec<Write> = Vec::new();
     let done = wait_for(format!("controllers write nothing for {millis} ms"), 60, || {
         std::thread::sleep(Duration::from_millis(millis));
-        let writes = writes_by_controller(&mark).ok()?;
-        mark = Mark::now(lab).ok()?;
+        let next = Mark::now(lab).ok()?;
+        let writes: Vec<Write> = writes_by_controller(&mark).ok()?.into_iter().filter(&counts).collect();
+        mark = next;
         let quiet = writes.is_empty();
         last = writes;
         quiet.then_some(())

@@ -72,18 +72,16 @@ fn settled(world: &World) -> Result<(Vec<String>, Vec<Sidecar>), Failure> {
     for (name, annotations) in &apps {
         world.lab.apply(&deployment(name, NAMESPACE, annotations))?;
     }
+    world.there("subscriptions.dapr.io", NAMESPACE, "mail-news")?;
+    world.there("subscriptions.dapr.io", NAMESPACE, "both-bills")?;
     for (name, _) in &apps {
         let pod = world.pod(NAMESPACE, name)?;
         let sidecar = Sidecar::start()?;
+        sidecar.load_from(&world.lab, NAMESPACE, name)?;
         let pod = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         run_pod(&world.lab, NAMESPACE, &pod, &sidecar.address(), true)?;
         pods.push(pod);
         sidecars.push(sidecar);
-    }
-    world.there("subscriptions.dapr.io", NAMESPACE, "mail-news")?;
-    world.there("subscriptions.dapr.io", NAMESPACE, "both-bills")?;
-    for ((name, _), sidecar) in apps.iter().zip(&sidecars) {
-        sidecar.load_from(&world.lab, NAMESPACE, name)?;
     }
     for (name, _) in &apps {
         world.wiring(NAMESPACE, name, "Ready", "True", "Ready")?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::many::quiet_in;
 use crate::support::audit::{Mark, writes_in};
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
-use crate::words::{condition, deployment, expect, holds, message, owned, rests, uid};
+use crate::words::{condition, deployment, expect, holds, message, owned, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -154,8 +155,7 @@ fn edits(world: &World) -> Result<(), Failure> {
         let trigger = world.lab.get(&["trigger", "cart-orders", "-n", namespace]).ok()?;
         (trigger["status"]["observedGeneration"] == trigger["metadata"]["generation"]).then_some(())
     })?;
-    std::thread::sleep(Duration::from_millis(500));
-    rests(&Mark::now(&world.lab)?, namespace, 2)?;
+    quiet_in(&world.lab, namespace, 2000)?;
     // Without its owner reference an object is podwire's no more: nobody can tell it from a user's.
     let orphan = json!({ "metadata": { "ownerReferences": null } }).to_string();
     world.lab.kubectl(&["patch", "trigger", "cart-orders", "-n", namespace, "--type=merge", "-p", &orphan])?;

@@ -1,7 +1,5 @@
 //! A few words in which tests speak of workloads and of Wirings.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::World;
@@ -74,12 +72,6 @@ pub(crate) fn deleted(since: &Mark, namespace: &str) -> Result<Vec<String>, Fail
     Ok(writes.map(|write| format!("{} {}", write.resource, write.name)).collect())
 }
 
-/// The controller writes nothing in a namespace for so many seconds, nor has since the mark.
-pub(crate) fn rests(since: &Mark, namespace: &str, seconds: u64) -> Result<(), Failure> {
-    std::thread::sleep(Duration::from_secs(seconds));
-    expect("writes", writes_in(since, namespace)?.iter().map(ToString::to_string).collect(), Vec::<String>::new())
-}
-
 impl World {
     /// A namespace with labels, ready to take pods, and with the component `pubsub`.
     pub(crate) fn namespace(&self, name: &str, labels: &Value) -> Result<(), Failure> {
@@ -89,8 +81,8 @@ impl World {
 
     /// As soon as an object is no more.
     pub(crate) fn gone(&self, kind: &str, namespace: &str, name: &str) -> Result<(), Failure> {
-        let none = || self.lab.kubectl(&["get", kind, name, "-n", namespace, "--ignore-not-found"]).ok().filter(String::is_empty);
-        wait_for(format!("there is no {kind} {name} in {namespace}"), 30, none).map(drop)
+        let none = || self.lab.find(&[kind, name, "-n", namespace]).ok()?.is_none().then_some(());
+        wait_for(format!("there is no {kind} {name} in {namespace}"), 30, none)
     }
 
     /// The Events about an object: reason, text, and how often each was told.

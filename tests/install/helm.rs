@@ -5,12 +5,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::node::{Node, Server};
+use crate::support::client::client;
 use crate::support::control_plane::{Error, Options, Tools, tools};
 use crate::support::egress::Egress;
 use crate::support::lab::{Failure, Lab, wait_for};
@@ -152,11 +152,4 @@ pub(crate) fn asking(namespace: &str) -> Value {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "namespace": namespace, "annotations": annotations },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     })
-}
-
-async fn client(kubeconfig: &Path) -> Result<Client, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
-    let read = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
-    let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.map_err(|error| failed(&error))?;
-    Client::try_from(config).map_err(|error| failed(&error))
 }

@@ -173,14 +173,14 @@ fn left(cluster: &Cluster, wiring: &Value) -> Result<(), Failure> {
         ["secret", "podwire-webhook-tls", NAMESPACE],
     ];
     for [kind, name, namespace] in gone {
-        wait_for(format!("{kind} {name} is gone"), 30, || cluster.lab.get(&[kind, name, "-n", namespace]).err())?;
+        wait_for(format!("{kind} {name} is gone"), 30, || cluster.lab.find(&[kind, name, "-n", namespace]).ok()?.is_none().then_some(()))?;
     }
     let after = cluster.lab.get(&["wiring", "web", "-n", "shop"])?;
     require("the Wiring stays", after["metadata"]["uid"] == wiring["metadata"]["uid"])?;
     for [kind, name] in [["trigger", "web-orders"], ["service", "pw-web"]] {
         cluster.lab.get(&[kind, name, "-n", "shop"])?;
     }
-    cluster.lab.get(&["crd", "injectionpolicies.podwire.io"])?;
+    cluster.lab.get(&["customresourcedefinition", "injectionpolicies.podwire.io"])?;
     let asked = cluster.ask("default")?;
     require(&format!("nobody is asked any more: {asked:?}"), asked.is_ok_and(|pod| !is_wired(&pod)))
 }

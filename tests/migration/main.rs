@@ -3,6 +3,8 @@
 //! `cargo test --test migration` runs them with a component that gives up soon, beside other tests. `-- --ignored` runs them with Dapr's own times, three applications at once, on a machine that does
 //! nothing else: `UPDATE=1 make test-migration` writes what they count into docs/portability.md.
 
+#[path = "../support/client.rs"]
+mod client;
 #[path = "../support/failure.rs"]
 mod failure;
 #[path = "../node/ledgers.rs"]

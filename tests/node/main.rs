@@ -2,6 +2,8 @@
 //!
 //! `cargo test --test node NAME` runs those whose name holds NAME.
 
+#[path = "../support/client.rs"]
+mod client;
 mod delivery;
 #[path = "../support/failure.rs"]
 mod failure;

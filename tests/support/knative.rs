@@ -1,20 +1,18 @@
 //! What Knative's webhook and controllers do to Brokers and Triggers, for none runs here. Where nothing changes it writes nothing.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::ApiResource;
 use kube::runtime::watcher::{self, watcher};
-use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::client::{api, client};
 use super::lab::{Failure, Lab};
 
 const CLASS: &str = "eventing.knative.dev/broker.class";
@@ -55,7 +53,6 @@ struct Hand {
 impl Knative {
     /// Begins to look after every Broker and Trigger of the cluster.
     pub(crate) fn start(lab: &Lab) -> Result<Self, Failure> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("knative").enable_all().build()?;
         let client = runtime.block_on(client(lab.plane.kubeconfig()))?;
         let hand = Hand { client, settings: Arc::default() };
@@ -90,32 +87,20 @@ impl Drop for Knative {
     }
 }
 
-/// A client of the lab's API server.
-pub(crate) async fn client(kubeconfig: &Path) -> Result<Client, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("no client: {error}"));
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| failed(&error))?;
-    Client::try_from(config).map_err(|error| failed(&error))
-}
-
 impl Kind {
-    fn resource(self) -> ApiResource {
-        let (kind, plural) = match self {
-            Kind::Broker => ("Broker", "brokers"),
-            Kind::Trigger => ("Trigger", "triggers"),
-        };
-        let group = "eventing.knative.dev";
-        ApiResource {
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            api_version: format!("{group}/v1"),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Broker => "Broker",
+            Kind::Trigger => "Trigger",
         }
     }
 }
 
 impl Hand {
+    fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        api(&self.client, kind.word(), namespace)
+    }
+
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,7 +108,7 @@ impl Hand {
     /// Watches a kind for ever. After an error, and where something is no longer held, it lists anew.
     async fn look_after(self, kind: Kind, mut again: watch::Receiver<()>) {
         loop {
-            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+            let api = self.api(kind, "");
             let mut events = watcher(api, watcher::Config::default()).boxed();
             loop {
                 let event = tokio::select! {
@@ -178,7 +163,7 @@ impl Hand {
         }});
         if self.patch(Kind::Broker, &broker, status, true).await? {
             // Knative's Triggers wait for their Broker.
-            let triggers: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &Kind::Trigger.resource());
+            let triggers = self.api(Kind::Trigger, namespace);
             for trigger in triggers.list(&ListParams::default().labels(&format!("{BROKER_LABEL}={name}"))).await? {
                 tokio::spawn(self.clone().settle_later(namespace.to_owned(), trigger.metadata.name.unwrap_or_default()));
             }
@@ -251,7 +236,7 @@ impl Hand {
     }
 
     async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Value>, kube::Error> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind.resource());
+        let api = self.api(kind, namespace);
         let object = api.get_opt(name).await?;
         object.map(|object| serde_json::to_value(object).map_err(kube::Error::SerdeError)).transpose()
     }
@@ -264,7 +249,7 @@ impl Hand {
         // Of another object with this name nothing was read.
         patch["metadata"]["uid"] = object["metadata"]["uid"].clone();
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), text("namespace"), &kind.resource());
+        let api = self.api(kind, text("namespace"));
         let (parameters, patch) =
             (PatchParams { field_manager: Some("knative".to_owned()), ..PatchParams::default() }, Patch::Merge(patch));
         match status {

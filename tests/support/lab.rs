@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::client::Reader;
 use super::control_plane::{ControlPlane, Error, Options, Tools};
 pub(crate) use super::failure::{Failure, wait_for};
 use super::http;
@@ -22,6 +23,7 @@ impl From<Error> for Failure {
 
 /// A control plane with what podwire expects of a cluster.
 pub(crate) struct Lab {
+    reader: Reader,
     pub(crate) plane: ControlPlane,
 }
 
@@ -37,7 +39,8 @@ impl Lab {
 
     /// Starts the control plane, with the CRDs of these folders and nothing of podwire's.
     pub(crate) fn with_kinds(tools: &Tools, options: &Options, folders: &[&PathBuf]) -> Result<Self, Failure> {
-        let lab = Lab { plane: ControlPlane::start_with(tools, options)? };
+        let plane = ControlPlane::start_with(tools, options)?;
+        let lab = Lab { reader: Reader::new(plane.kubeconfig())?, plane };
         for folder in folders {
             lab.kubectl(&["apply", "--server-side", "-f", &folder.display().to_string()])?;
         }
@@ -83,10 +86,14 @@ impl Lab {
         if output.status.success() { Ok(out.into_owned()) } else { Err(Failure::new(error.into_owned())) }
     }
 
-    /// `kubectl get … -o json`.
+    /// [`Reader::get`].
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value, Failure> {
-        let arguments: Vec<&str> = ["get", "-o", "json"].into_iter().chain(arguments.iter().copied()).collect();
-        Ok(serde_json::from_str(&self.kubectl(&arguments)?)?)
+        self.reader.get(arguments)
+    }
+
+    /// [`Reader::find`].
+    pub(crate) fn find(&self, arguments: &[&str]) -> Result<Option<Value>, Failure> {
+        self.reader.find(arguments)
     }
 
     /// The pods of a namespace with a label, as soon as there are so many.

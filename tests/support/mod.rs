@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each uses a part of it.
 
 pub(crate) mod audit;
+pub(crate) mod client;
 pub(crate) mod control_plane;
 pub(crate) mod controller;
 pub(crate) mod egress;

@@ -2,23 +2,25 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Failure, INSIDE};
+use super::{Failure, INSIDE, Reader};
 
 /// The node in whose namespaces this process runs.
 pub(crate) struct Node {
     dir: PathBuf,
+    reader: Reader,
 }
 
 impl Node {
     pub(crate) fn inside() -> Result<Self, Failure> {
         let dir = std::env::var(INSIDE).map_err(|error| Failure::new(error.to_string()))?;
-        Ok(Node { dir: PathBuf::from(dir) })
+        let kubeconfig = std::env::var("KUBECONFIG").map_err(|error| Failure::new(format!("KUBECONFIG: {error}")))?;
+        Ok(Node { dir: PathBuf::from(dir), reader: Reader::new(Path::new(&kubeconfig))? })
     }
 
     /// Where pods of any user may write, and this process reads.
@@ -43,8 +45,9 @@ impl Node {
         succeeded("kubectl", &arguments, self.run("kubectl", &arguments, Some(&object.to_string()))?).map(drop)
     }
 
+    /// [`Reader::get`].
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value, Failure> {
-        Ok(serde_json::from_str(&self.kubectl(&[&["get", "-o", "json"], arguments].concat())?)?)
+        self.reader.get(arguments)
     }
 
     fn run(&self, program: &str, arguments: &[&str], input: Option<&str>) -> Result<Output, Failure> {
