@@ -28,7 +28,7 @@ fn governed(world: &World, test: impl FnOnce() -> Result<(), Failure>) -> Result
     world.lab.apply(&policy)?;
     let probe = pod("audit-probe", &json!({ "podwire.io/app-id": "probe", "podwire.io/publish": "orders" }));
     let obeyed = wait_for("the policy governs", 10, || {
-        let wired = world.lab.create(&probe, &["--dry-run=server"]).ok()?;
+        let wired = world.lab.dry_run(&probe).ok()?;
         (wired["metadata"]["labels"]["podwire.io/wired-style"] == "broker").then_some(())
     });
     let done = obeyed.and_then(|()| test());
@@ -54,12 +54,12 @@ fn audited(world: &World, name: &str) -> Result<Value, Failure> {
 fn decisions(world: &World) -> Result<(), Failure> {
     governed(world, || {
         let publishes = json!({ "podwire.io/app-id": "audited", "podwire.io/publish": "orders", "podwire.io/stlye": "x" });
-        world.lab.create(&pod("audit-wired", &publishes), &[])?;
+        world.lab.create(&pod("audit-wired", &publishes))?;
         let mistaken = json!({ "podwire.io/app-id": "audited", "podwire.io/publish": "orders", "podwire.io/app-port": "80a" });
-        if world.lab.create(&pod("audit-denied", &mistaken), &[]).is_ok() {
+        if world.lab.create(&pod("audit-denied", &mistaken)).is_ok() {
             return Err(Failure::new("a pod with a mistake was admitted"));
         }
-        world.lab.create(&pod("audit-untouched", &json!({ "podwire.io/style": "none" })), &[])?;
+        world.lab.create(&pod("audit-untouched", &json!({ "podwire.io/style": "none" })))?;
         let expected = [
             ("audit-wired", json!({ "decision": "wired", "style": "broker", "policy": "audited", "reason": "PW002" })),
             ("audit-denied", json!({ "decision": "denied", "style": "broker", "policy": "audited", "reason": "PW012" })),
@@ -94,7 +94,7 @@ fn expect(said: &str, all: &[&str]) -> Result<(), Failure> {
 fn explained(world: &World) -> Result<(), Failure> {
     let annotations = json!({ "podwire.io/app-id": "explained", "podwire.io/publish": "orders", "podwire.io/subscribe": "payments" });
     governed(world, || {
-        world.lab.create(&pod("explained", &annotations), &[])?;
+        world.lab.create(&pod("explained", &annotations))?;
         let why = ["Pod/explained in shop: wired, broker", "policy audited (priority 0)", "style broker (policy audited)"];
         let resources = ["app requests cpu none → 150m policy audited, over 100m (built in)"];
         let carried = ["record publishes broker, listens broker, policy audited", "today it is what it would be made today"];

@@ -52,9 +52,9 @@ fn asking() -> Value {
 
 fn dry_run(world: &World) -> Result<(), Failure> {
     let object = pod("dry", "shop", &asking());
-    let dry = world.lab.create(&object, &["--dry-run=server"])?;
+    let dry = world.lab.dry_run(&object)?;
     require("a dry run leaves no pod", world.lab.get(&["pod", "dry", "-n", "shop"]).is_err())?;
-    let real = world.lab.create(&object, &[])?;
+    let real = world.lab.create(&object)?;
     require("a dry run wires as the real one does", dry["spec"]["containers"][0]["env"] == real["spec"]["containers"][0]["env"])
 }
 
@@ -73,15 +73,15 @@ fn register_nobody(world: &World, namespace: &str, policy: &str) -> Result<(), F
 fn away_with_fail(world: &World) -> Result<(), Failure> {
     register_nobody(world, "away-fail", "Fail")?;
     let refused = wait_for("a pod that asks is refused while the webhook is away", 20, || {
-        world.lab.create(&pod("asks", "away-fail", &asking()), &["--dry-run=server"]).err()
+        world.lab.dry_run(&pod("asks", "away-fail", &asking())).err()
     })?;
     require("the refusal names the webhook", refused.to_string().contains("pods.podwire.io"))?;
-    world.lab.create(&pod("plain", "away-fail", &json!({})), &[]).map(drop)
+    world.lab.create(&pod("plain", "away-fail", &json!({}))).map(drop)
 }
 
 fn away_with_ignore(world: &World) -> Result<(), Failure> {
     register_nobody(world, "away-ignore", "Ignore")?;
-    let created = world.lab.create(&pod("asks", "away-ignore", &asking()), &[])?;
+    let created = world.lab.create(&pod("asks", "away-ignore", &asking()))?;
     require("the pod is there, unwired", created["metadata"]["labels"].is_null())
 }
 
@@ -94,7 +94,7 @@ fn certificate(world: &World) -> Result<(), Failure> {
                 let mut created = 0;
                 while !done.load(Ordering::Relaxed) {
                     let object = pod(&format!("certificate-{number}-{created}"), "shop", &asking());
-                    let made = world.lab.create(&object, &["--dry-run=server"])?;
+                    let made = world.lab.dry_run(&object)?;
                     require("the pod is wired", made["metadata"]["labels"]["podwire.io/app-id"] == "probe")?;
                     created += 1;
                 }
@@ -137,7 +137,7 @@ fn excluded(world: &World) -> Result<(), Failure> {
         // podwire's own namespace takes no other.
         pod["spec"]["securityContext"] = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
         pod["spec"]["containers"][0]["securityContext"] = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-        let made = world.lab.create(&pod, &["--dry-run=server"])?;
+        let made = world.lab.dry_run(&pod)?;
         require("a pod of an excluded namespace is left alone", made["metadata"]["labels"].is_null() && sidecar(&made).is_none())?;
     }
     Ok(())

@@ -62,7 +62,7 @@ pub(crate) fn check(world: &World, case: &str) -> Result<(), Failure> {
     let mut pod = value("pod.in.yaml").ok_or_else(|| Failure::new("no pod.in.yaml"))?;
     pod["metadata"]["namespace"] = json!("shop");
     let report = read("findings.out.txt").unwrap_or_default();
-    let created = world.lab.create(&pod, &["--dry-run=server"]);
+    let created = world.lab.dry_run(&pod);
     if report.starts_with("denied") {
         return denied(created, &report);
     }

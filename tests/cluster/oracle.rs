@@ -82,7 +82,7 @@ fn same(world: &World) -> Result<(), Failure> {
         object["kind"] = json!("Pod");
         object["metadata"]["namespace"] = json!("shop");
         object["metadata"]["annotations"]["podwire.io/style"] = json!("sidecar");
-        let wired = world.lab.create(&object, &["--dry-run=server"])?;
+        let wired = world.lab.dry_run(&object)?;
         let ours = wired["spec"]["initContainers"].as_array().into_iter().flatten().find(|container| container["name"] == "daprd");
         let ours = ours.cloned().ok_or_else(|| Failure::new("podwire added no sidecar"))?;
         faults.extend(differences(&theirs, &ours).into_iter().map(|fault| format!("{annotations}: {fault}")));

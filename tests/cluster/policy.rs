@@ -287,7 +287,7 @@ pub(crate) fn settled(world: &World) -> Result<(), Failure> {
     let mut pod = yaml::read(&text).map_err(|error| Failure::new(error.to_string()))?.value();
     pod["metadata"]["namespace"] = json!("shop");
     wait_for("no policy governs any more", 10, || {
-        let wired = world.lab.create(&pod, &["--dry-run=server"]).ok()?;
+        let wired = world.lab.dry_run(&pod).ok()?;
         let record = wired["metadata"]["annotations"]["podwire.io/wired"].as_str()?.to_owned();
         (!record.contains("\"policy\"")).then_some(())
     })

@@ -35,7 +35,7 @@ fn stored(world: &World, text: &str) -> Option<String> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "generateName": "quantity-", "namespace": "default" },
         "spec": { "containers": [{ "name": "app", "image": "none", "resources": { "requests": { "memory": text } } }] },
     });
-    let stored = world.lab.create(&pod, &["--dry-run=server"]).ok()?;
+    let stored = world.lab.dry_run(&pod).ok()?;
     stored["spec"]["containers"][0]["resources"]["requests"]["memory"].as_str().map(str::to_owned)
 }
 
@@ -65,17 +65,22 @@ fn quantities(world: &World) -> Result<(), Failure> {
     expect("differences", faults, Vec::new())
 }
 
-/// A dry run of a pod of the sidecar style in a namespace.
-fn wired(world: &World, namespace: &str, resources: &Value, pod_level: &Value) -> Result<Value, Failure> {
+/// A pod of the sidecar style in a namespace.
+fn sized(namespace: &str, resources: &Value) -> Value {
     let annotations = json!({ "podwire.io/style": "sidecar", "podwire.io/publish": "orders", "podwire.io/app-id": "sized" });
-    let mut pod = json!({
+    json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "sized", "namespace": namespace, "annotations": annotations },
         "spec": { "containers": [{ "name": "app", "image": "none", "resources": resources }] },
-    });
+    })
+}
+
+/// A dry run of it.
+fn wired(world: &World, namespace: &str, resources: &Value, pod_level: &Value) -> Result<Value, Failure> {
+    let mut pod = sized(namespace, resources);
     if !pod_level.is_null() {
         pod["spec"]["resources"] = pod_level.clone();
     }
-    world.lab.create(&pod, &["--dry-run=server"])
+    world.lab.dry_run(&pod)
 }
 
 fn requests(pod: &Value) -> Value {
@@ -164,7 +169,10 @@ fn becomes(world: &World, namespace: &str, resources: &Value, expected: &[Value;
 fn refused(world: &World, namespace: &str, resources: &Value, words: &[&str]) -> Result<(), Failure> {
     let mut last = String::new();
     let said = wait_for("the pod is refused", 20, || {
-        last = wired(world, namespace, resources, &Value::Null).map_or_else(|error| error.to_string(), |pod| pod.to_string());
+        // kubectl, for it tells warnings too.
+        let output =
+            world.lab.try_kubectl(&["create", "--dry-run=server", "-f", "-"], Some(&sized(namespace, resources).to_string())).ok()?;
+        last = String::from_utf8_lossy(&output.stderr).into_owned();
         words.iter().all(|word| last.contains(word)).then_some(())
     });
     said.map_err(|_| Failure::new(format!("{words:?} should be in {last}")))
@@ -285,7 +293,7 @@ fn used_up(world: &World) -> Result<(), Failure> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "first", "namespace": namespace, "annotations": annotations },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     });
-    wait_for("the quota is in force and has room", 30, || world.lab.create(&pod, &[]).ok())?;
+    wait_for("the quota is in force and has room", 30, || world.lab.create(&pod).ok())?;
     refused(world, namespace, &json!({}), &["PW073", "1 of 1", "exceeded quota: compute"])
 }
 
@@ -313,6 +321,6 @@ fn offline_is_online(world: &World) -> Result<(), Failure> {
         "apiVersion": "v1", "kind": "Pod", "spec": template["spec"],
         "metadata": { "name": "of-the-file", "namespace": namespace, "annotations": template["metadata"]["annotations"], "labels": template["metadata"]["labels"] },
     });
-    let again = world.lab.create(&pod, &["--dry-run=server"])?;
+    let again = world.lab.dry_run(&pod)?;
     expect("the pod that is made of the file", both(&again), expected)
 }

@@ -221,7 +221,7 @@ pub(crate) fn governed(lab: &Lab, spec: Value, work: impl FnOnce() -> Result<(),
         "metadata": { "name": "probe", "namespace": "shop", "annotations": { "podwire.io/style": "broker", "podwire.io/publish": "orders", "podwire.io/app-id": "probe" } },
     });
     wait_for("no policy governs any more", 10, || {
-        let wired = lab.create(&probe, &["--dry-run=server"]).ok()?;
+        let wired = lab.dry_run(&probe).ok()?;
         (!wired["metadata"]["annotations"]["podwire.io/wired"].as_str()?.contains("\"policy\"")).then_some(())
     })?;
     done
@@ -245,7 +245,7 @@ fn wired(world: &World, name: &str, namespace: &str) -> Result<Value, Failure> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": namespace, "annotations": annotations },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     });
-    world.lab.create(&pod, &[])
+    world.lab.create(&pod)
 }
 
 /// kubectl with an error that names the code.
@@ -263,7 +263,7 @@ fn edits(world: &World) -> Result<(), Failure> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "plain", "namespace": namespace },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     });
-    lab.create(&plain, &[])?;
+    lab.create(&plain)?;
     let on = |verb, pod, word| [verb, "pod", pod, "-n", namespace, "--overwrite", word];
     denied(lab, &on("label", "cart", "podwire.io/app-id=victim"), "PW110 label-edited")?;
     denied(lab, &on("label", "cart", "podwire.io/wired-style=broker"), "PW110")?;
@@ -291,7 +291,7 @@ fn copied(world: &World) -> Result<(), Failure> {
     let mut pod = wired(world, "cart", namespace)?;
     lab.kubectl(&["delete", "pod", "cart", "-n", namespace, "--grace-period=0", "--force"])?;
     pod["metadata"] = json!({ "name": "cart", "namespace": namespace, "labels": pod["metadata"]["labels"] });
-    lab.create(&pod, &[]).map(drop)
+    lab.create(&pod).map(drop)
 }
 
 fn resize(world: &World) -> Result<(), Failure> {

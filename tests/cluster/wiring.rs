@@ -125,7 +125,7 @@ pub(crate) fn count(lab: &Lab, podwire: &Podwire) -> Result<(u64, u64), Failure>
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "default", "annotations": annotations },
             "spec": { "containers": [{ "name": "app", "image": "none" }] },
         });
-        lab.create(&pod, &[])?;
+        lab.create(&pod)?;
         Ok::<u64, Failure>(podwire.requests()? - before)
     };
     Ok((requests_for("plain", json!({ "example.com/other": "x" }))?, requests_for("asking", json!({ "podwire.io/style": "none" }))?))

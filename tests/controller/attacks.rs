@@ -46,7 +46,7 @@ fn denied(world: &World) -> Result<(), Failure> {
             "metadata": { "name": "probe", "namespace": namespace, "annotations": annotations },
             "spec": { "containers": [{ "name": "app", "image": "none", "ports": [{ "containerPort": 8080 }] }] },
         });
-        require(&format!("a pod with {annotations} is denied"), world.lab.create(&pod, &["--dry-run=server"]).is_err())?;
+        require(&format!("a pod with {annotations} is denied"), world.lab.dry_run(&pod).is_err())?;
     }
     let kinds: BTreeSet<String> = writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect();
     expect("what is written", kinds, ["events", "wirings", "wirings/status"].map(str::to_owned).into())
@@ -82,17 +82,14 @@ fn forged(world: &World) -> Result<(), Failure> {
     // The next topic's Trigger is there before the workload asks for it.
     let owner =
         json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "Wiring", "name": "cart", "uid": "11111111-2222-3333-4444-555555555555" });
-    let trap = world.lab.create(
-        &json!({
-            "apiVersion": "eventing.knative.dev/v1", "kind": "Trigger",
-            "metadata": {
-                "name": "cart-payments", "namespace": namespace, "ownerReferences": [owner], "finalizers": ["example.com/stay"],
-                "labels": { "app.kubernetes.io/managed-by": "podwire", "podwire.io/app-id": "cart" },
-            },
-            "spec": { "broker": "payments", "subscriber": { "uri": "http://evil.example/" } },
-        }),
-        &[],
-    )?;
+    let trap = world.lab.create(&json!({
+        "apiVersion": "eventing.knative.dev/v1", "kind": "Trigger",
+        "metadata": {
+            "name": "cart-payments", "namespace": namespace, "ownerReferences": [owner], "finalizers": ["example.com/stay"],
+            "labels": { "app.kubernetes.io/managed-by": "podwire", "podwire.io/app-id": "cart" },
+        },
+        "spec": { "broker": "payments", "subscriber": { "uri": "http://evil.example/" } },
+    }))?;
     let mark = Mark::now(&world.lab)?;
     world.lab.apply(&deployment("cart", namespace, &annotations("orders,payments")))?;
     world.there("broker", namespace, "payments")?;
@@ -150,9 +147,9 @@ fn foreign_pod(world: &World) -> Result<(), Failure> {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "plain", "namespace": namespace, "labels": { "podwire.io/app-id": "cart" } },
         "spec": { "containers": [{ "name": "app", "image": "none" }] },
     });
-    denied("PW112", world.lab.create(&plain, &[]).map(drop))?;
+    denied("PW112", world.lab.create(&plain).map(drop))?;
     plain["metadata"]["labels"] = json!({});
-    let plain = world.lab.create(&plain, &[])?;
+    let plain = world.lab.create(&plain)?;
     // Whoever may write a pod's status, as kubelets may, can label it past the review.
     let stolen = json!({ "metadata": { "labels": { "podwire.io/app-id": "cart" } } }).to_string();
     for pod in [evil.as_str(), name(&plain)] {

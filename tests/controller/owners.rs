@@ -68,7 +68,7 @@ fn rollout(world: &World) -> Result<(), Failure> {
     let metadata = json!({ "name": "cart", "namespace": namespace });
     let rollout = wait_for("a Rollout can be made", 20, || {
         let rollout = json!({ "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata });
-        world.lab.create(&rollout, &[]).ok()
+        world.lab.create(&rollout).ok()
     })?;
     let labels = json!({ "app": "cart", "rollouts-pod-template-hash": "5d8c7b" });
     let owner =

@@ -78,7 +78,7 @@ fn nobody_is_held_up(cluster: &Cluster) -> Result<(), Failure> {
         let mut pod = pod;
         pod["spec"]["securityContext"] = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
         pod["spec"]["containers"][0]["securityContext"] = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
-        let taken = cluster.lab.create(&pod, &["--dry-run=server"])?;
+        let taken = cluster.lab.dry_run(&pod)?;
         require(&format!("a pod of {namespace} is taken as it is"), taken["metadata"]["annotations"]["podwire.io/wired"].is_null())?;
     }
     let asked = cluster.ask("default")?;

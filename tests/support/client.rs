@@ -1,9 +1,9 @@
-//! Reads objects as `kubectl get -o json` does, without starting a process: tests look hundreds of times, on processors that what they test needs.
+//! Reads and creates objects as `kubectl get -o json` and `kubectl create` do, without starting a process: tests look hundreds of times, on processors that what they test needs.
 #![allow(dead_code)] // The tests and the demo each use a part of it.
 
 use std::path::Path;
 
-use kube::api::{Api, DynamicObject, GetParams, ListParams};
+use kube::api::{Api, DynamicObject, GetParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, Request};
 use kube::{Client, Config, Resource as _};
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::failure::Failure;
 
 /// Kinds: API version, name, name of many, and whether they are in namespaces.
-const KINDS: [(&str, &str, &str, bool); 26] = [
+const KINDS: [(&str, &str, &str, bool); 27] = [
     ("v1", "ConfigMap", "configmaps", true),
     ("v1", "Event", "events", true),
     ("v1", "Namespace", "namespaces", false),
@@ -29,6 +29,7 @@ const KINDS: [(&str, &str, &str, bool); 26] = [
     ("apps/v1", "Deployment", "deployments", true),
     ("apps/v1", "ReplicaSet", "replicasets", true),
     ("apps/v1", "StatefulSet", "statefulsets", true),
+    ("argoproj.io/v1alpha1", "Rollout", "rollouts", true),
     ("batch/v1", "CronJob", "cronjobs", true),
     ("batch/v1", "Job", "jobs", true),
     ("coordination.k8s.io/v1", "Lease", "leases", true),
@@ -72,8 +73,16 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(error.to_string())
 }
 
-/// Who reads. It has a thread of its own.
-pub(crate) struct Reader {
+/// What the API server itself says, where it is that which refused.
+fn refused(error: kube::Error) -> Failure {
+    match error {
+        kube::Error::Api(status) => Failure::new(status.message),
+        other => failed(other),
+    }
+}
+
+/// Who reads and creates. It has a thread of its own.
+pub(crate) struct Caller {
     runtime: Runtime,
     client: Client,
 }
@@ -109,11 +118,11 @@ impl<'a> Question<'a> {
     }
 }
 
-impl Reader {
+impl Caller {
     pub(crate) fn new(kubeconfig: &Path) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("reader").enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("caller").enable_all().build()?;
         let client = runtime.block_on(client(kubeconfig))?;
-        Ok(Reader { runtime, client })
+        Ok(Caller { runtime, client })
     }
 
     /// What `kubectl get -o json` says of these arguments: an object, or a list.
@@ -135,8 +144,18 @@ impl Reader {
         match self.runtime.block_on(self.client.request(request.map_err(failed)?)) {
             Ok(answer) => Ok(Some(answer)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(refused(error)),
         }
+    }
+
+    /// Creates an object of [`KINDS`], or says only what it would become.
+    pub(crate) fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Failure> {
+        let word = object["kind"].as_str().unwrap_or_default();
+        let (resource, namespaced) = kind(word).ok_or_else(|| Failure::new(format!("nobody knows the kind {word:?} here")))?;
+        let namespace = object["metadata"]["namespace"].as_str().or(Some("default")).filter(|_| namespaced);
+        let params = PostParams { dry_run, field_manager: None };
+        let request = Request::new(DynamicObject::url_path(&resource, namespace)).create(&params, object.to_string().into_bytes());
+        self.runtime.block_on(self.client.request(request.map_err(failed)?)).map_err(refused)
     }
 }
 

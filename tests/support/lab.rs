@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::client::Reader;
+use super::client::Caller;
 use super::control_plane::{ControlPlane, Error, Options, Tools};
 pub(crate) use super::failure::{Failure, wait_for};
 use super::http;
@@ -23,7 +23,7 @@ impl From<Error> for Failure {
 
 /// A control plane with what podwire expects of a cluster.
 pub(crate) struct Lab {
-    reader: Reader,
+    caller: Caller,
     pub(crate) plane: ControlPlane,
 }
 
@@ -40,7 +40,7 @@ impl Lab {
     /// Starts the control plane, with the CRDs of these folders and nothing of podwire's.
     pub(crate) fn with_kinds(tools: &Tools, options: &Options, folders: &[&PathBuf]) -> Result<Self, Failure> {
         let plane = ControlPlane::start_with(tools, options)?;
-        let lab = Lab { reader: Reader::new(plane.kubeconfig())?, plane };
+        let lab = Lab { caller: Caller::new(plane.kubeconfig())?, plane };
         for folder in folders {
             lab.kubectl(&["apply", "--server-side", "-f", &folder.display().to_string()])?;
         }
@@ -70,30 +70,28 @@ impl Lab {
 
     /// Applies an object, or the items of a List.
     pub(crate) fn apply(&self, object: &Value) -> Result<(), Failure> {
-        self.send(&["apply", "-f", "-"], object).map(drop)
+        let output = self.try_kubectl(&["apply", "-f", "-"], Some(&object.to_string()))?;
+        if output.status.success() { Ok(()) } else { Err(Failure::new(String::from_utf8_lossy(&output.stderr))) }
     }
 
-    /// Creates an object and answers what it became; with `--dry-run=server` among `more`, what it would become.
-    pub(crate) fn create(&self, object: &Value, more: &[&str]) -> Result<Value, Failure> {
-        let arguments: Vec<&str> =
-            ["create", "--validate=false", "-o", "json", "-f", "-"].into_iter().chain(more.iter().copied()).collect();
-        Ok(serde_json::from_str(&self.send(&arguments, object)?)?)
+    /// Creates an object: what it became.
+    pub(crate) fn create(&self, object: &Value) -> Result<Value, Failure> {
+        self.caller.create(object, false)
     }
 
-    fn send(&self, arguments: &[&str], object: &Value) -> Result<String, Failure> {
-        let output = self.try_kubectl(arguments, Some(&object.to_string()))?;
-        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        if output.status.success() { Ok(out.into_owned()) } else { Err(Failure::new(error.into_owned())) }
+    /// What an object would become.
+    pub(crate) fn dry_run(&self, object: &Value) -> Result<Value, Failure> {
+        self.caller.create(object, true)
     }
 
-    /// [`Reader::get`].
+    /// [`Caller::get`].
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value, Failure> {
-        self.reader.get(arguments)
+        self.caller.get(arguments)
     }
 
-    /// [`Reader::find`].
+    /// [`Caller::find`].
     pub(crate) fn find(&self, arguments: &[&str]) -> Result<Option<Value>, Failure> {
-        self.reader.find(arguments)
+        self.caller.find(arguments)
     }
 
     /// The pods of a namespace with a label, as soon as there are so many.
@@ -129,12 +127,12 @@ impl Lab {
         });
         let before = podwire.requests()?;
         wait_for("the API server calls podwire", 30, || {
-            self.create(&probe, &["--dry-run=server"]).ok()?;
+            self.dry_run(&probe).ok()?;
             podwire.requests().ok().filter(|requests| *requests > before)
         })?;
         let mut copied = probe;
         copied["metadata"] = json!({ "name": "probe", "namespace": "default", "labels": { "podwire.io/app-id": "probe" } });
-        wait_for("the API server asks podwire for reviews", 30, || self.create(&copied, &["--dry-run=server"]).err()).map(drop)
+        wait_for("the API server asks podwire for reviews", 30, || self.dry_run(&copied).err()).map(drop)
     }
 
     /// Creates the objects of a snapshot, and writes the status of its Brokers: no Knative runs here.

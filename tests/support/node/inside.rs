@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Failure, INSIDE, Reader};
+use super::{Caller, Failure, INSIDE};
 
 /// The node in whose namespaces this process runs.
 pub(crate) struct Node {
     dir: PathBuf,
-    reader: Reader,
+    caller: Caller,
 }
 
 impl Node {
     pub(crate) fn inside() -> Result<Self, Failure> {
         let dir = std::env::var(INSIDE).map_err(|error| Failure::new(error.to_string()))?;
         let kubeconfig = std::env::var("KUBECONFIG").map_err(|error| Failure::new(format!("KUBECONFIG: {error}")))?;
-        Ok(Node { dir: PathBuf::from(dir), reader: Reader::new(Path::new(&kubeconfig))? })
+        Ok(Node { dir: PathBuf::from(dir), caller: Caller::new(Path::new(&kubeconfig))? })
     }
 
     /// Where pods of any user may write, and this process reads.
@@ -45,9 +45,9 @@ impl Node {
         succeeded("kubectl", &arguments, self.run("kubectl", &arguments, Some(&object.to_string()))?).map(drop)
     }
 
-    /// [`Reader::get`].
+    /// [`Caller::get`].
     pub(crate) fn get(&self, arguments: &[&str]) -> Result<Value, Failure> {
-        self.reader.get(arguments)
+        self.caller.get(arguments)
     }
 
     fn run(&self, program: &str, arguments: &[&str], input: Option<&str>) -> Result<Output, Failure> {

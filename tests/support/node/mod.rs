@@ -11,5 +11,5 @@ pub(crate) use images::{APP, load};
 pub(crate) use inside::{Node, holds, request};
 pub(crate) use install::{NAMESPACE, install};
 
-pub(crate) use super::client::Reader;
+pub(crate) use super::client::Caller;
 pub(crate) use super::failure::{Failure, require, wait_for};
