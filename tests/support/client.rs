@@ -1,11 +1,12 @@
-//! Reads and creates objects as `kubectl get -o json` and `kubectl create` do, without starting a process: tests look hundreds of times, on processors that what they test needs.
+//! Reads, creates and applies objects as kubectl does, without starting a process: tests look hundreds of times, on processors that what they test needs.
 #![allow(dead_code)] // The tests and the demo each use a part of it.
 
 use std::path::Path;
 
-use kube::api::{Api, DynamicObject, GetParams, ListParams, PostParams};
+use kube::api::{Api, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::{ApiResource, Request};
+use kube::core::{ApiResource, GroupVersionKind, Request};
+use kube::discovery::{Scope, pinned_kind};
 use kube::{Client, Config, Resource as _};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -148,14 +149,38 @@ impl Caller {
         }
     }
 
-    /// Creates an object of [`KINDS`], or says only what it would become.
+    /// Creates an object, or says only what it would become.
     pub(crate) fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Failure> {
-        let word = object["kind"].as_str().unwrap_or_default();
-        let (resource, namespaced) = kind(word).ok_or_else(|| Failure::new(format!("nobody knows the kind {word:?} here")))?;
-        let namespace = object["metadata"]["namespace"].as_str().or(Some("default")).filter(|_| namespaced);
         let params = PostParams { dry_run, field_manager: None };
-        let request = Request::new(DynamicObject::url_path(&resource, namespace)).create(&params, object.to_string().into_bytes());
+        let request = self.place(object)?.create(&params, object.to_string().into_bytes());
         self.runtime.block_on(self.client.request(request.map_err(failed)?)).map_err(refused)
+    }
+
+    /// `kubectl apply --server-side --force-conflicts` of an object, or of the items of a List.
+    pub(crate) fn apply(&self, object: &Value) -> Result<(), Failure> {
+        if let Some(items) = object["items"].as_array() {
+            return items.iter().try_for_each(|item| self.apply(item));
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let request = self.place(object)?.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object));
+        self.runtime.block_on(self.client.request::<Value>(request.map_err(failed)?)).map(drop).map_err(refused)
+    }
+
+    /// Where objects like this one are.
+    fn place(&self, object: &Value) -> Result<Request, Failure> {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let known = kind(text("kind")).filter(|(resource, _)| resource.api_version == text("apiVersion"));
+        let (resource, namespaced) = match known {
+            Some(known) => known,
+            None => {
+                let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+                let kind = GroupVersionKind::gvk(group, version, text("kind"));
+                let (resource, capabilities) = self.runtime.block_on(pinned_kind(&self.client, &kind)).map_err(refused)?;
+                (resource, capabilities.scope == Scope::Namespaced)
+            }
+        };
+        let namespace = object["metadata"]["namespace"].as_str().or(Some("default")).filter(|_| namespaced);
+        Ok(Request::new(DynamicObject::url_path(&resource, namespace)))
     }
 }
 

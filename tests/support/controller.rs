@@ -67,7 +67,7 @@ impl Controller {
             let (one, has) = parts(series);
             one == name && labels.iter().all(|label| has.contains(label))
         });
-        Ok(fitting.filter_map(|(_, value)| value.parse::<f64>().ok()).sum())
+        Ok(fitting.filter_map(|(_, value)| value.parse::<f64>().ok()).fold(0.0, |sum, value| sum + value))
     }
 
     /// Whether it leads.

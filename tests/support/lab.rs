@@ -70,8 +70,7 @@ impl Lab {
 
     /// Applies an object, or the items of a List.
     pub(crate) fn apply(&self, object: &Value) -> Result<(), Failure> {
-        let output = self.try_kubectl(&["apply", "-f", "-"], Some(&object.to_string()))?;
-        if output.status.success() { Ok(()) } else { Err(Failure::new(String::from_utf8_lossy(&output.stderr))) }
+        self.caller.apply(object)
     }
 
     /// Creates an object: what it became.

@@ -41,8 +41,7 @@ impl Node {
     }
 
     pub(crate) fn apply(&self, object: &Value) -> Result<(), Failure> {
-        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        succeeded("kubectl", &arguments, self.run("kubectl", &arguments, Some(&object.to_string()))?).map(drop)
+        self.caller.apply(object)
     }
 
     /// [`Caller::get`].
