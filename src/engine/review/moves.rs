@@ -1,5 +1,6 @@
 //! What a change means for events: sides that are taken away, publishers that arrive where nobody listens, new consumer groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::workload::{State, sides};
@@ -108,9 +109,15 @@ fn group(new: &Member, old: Option<&Member>, snapshot: &Snapshot, findings: &mut
         findings.push(Finding::annotation(Code::NewConsumer, APP_ID, app_id, format!("it was {before}: {replay}")));
         return;
     }
-    let known = wiring_of(new, snapshot).is_some_and(|wiring| wiring.listens.contains(&Style::Sidecar));
-    if sidecar && !sides(old).contains(&Style::Sidecar) && !known {
+    let wiring = wiring_of(new, snapshot);
+    let first: BTreeSet<String> = new.groups().filter(|group| !wiring.is_some_and(|wiring| wiring.groups.contains(group))).collect();
+    let listens = wiring.is_some_and(|wiring| wiring.listens.contains(&Style::Sidecar));
+    if sidecar && !sides(old).contains(&Style::Sidecar) && !listens && !first.is_empty() {
         let subject = Subject::Annotation(if new.publish == old.publish { LISTEN } else { STYLE }.to_owned());
-        findings.push(Finding::new(Code::NewConsumer, subject, format!("where no group has been, {replay}")));
+        findings.push(Finding::new(
+            Code::NewConsumer,
+            subject,
+            format!("it has had no group of {}: {replay}", first.into_iter().collect::<Vec<_>>().join(", ")),
+        ));
     }
 }
