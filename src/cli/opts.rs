@@ -72,7 +72,7 @@ pub(super) enum Verb {
 #[derive(Args, Debug)]
 pub(super) struct ExplainOpts {
     /// The code of a finding, by number or name: PW012, invalid-port. Or an object of a cluster: pod/orders-6d5f-x, deployment/orders.
-    #[arg(value_name = "CODE|KIND/NAME", conflicts_with = "filename")]
+    #[arg(value_name = "CODE|KIND/NAME", conflicts_with_all = ["filename", "policy", "snapshot"])]
     pub(super) what: Option<String>,
     /// A file, a folder (every .yaml, .yml and .json in it) or - for standard input; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE")]

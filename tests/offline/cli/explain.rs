@@ -239,4 +239,9 @@ fn a_cluster_is_asked_only_for_kinds_whose_pods_are_wired() {
     let away = folder.says(&["explain", "pod/web", "--kubeconfig", "k"]);
     assert!(away.starts_with("exit 3") && away.contains("error: the object cannot be read"), "{away}");
     assert!(folder.says(&["explain", "pod/web", "--kubeconfig", "nowhere"]).starts_with("exit 2"));
+    // A cluster says itself what it holds.
+    for flag in ["--policy", "--snapshot"] {
+        let said = folder.says(&["explain", "pod/web", flag, "k"]);
+        assert!(said.starts_with("exit 2") && said.contains("cannot be used with") && said.contains(flag), "{said}");
+    }
 }
