@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::client::MANAGER;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, Lab, wait_for};
 use crate::support::podwire::Podwire;
@@ -25,7 +26,9 @@ pub(crate) const GOVERNED: &[(&str, Test)] =
 
 /// What kubectl says about an object, and whether it is taken. Nothing is stored.
 pub(crate) fn try_out(lab: &Lab, object: &Value) -> Result<(bool, String), Failure> {
-    let output = lab.try_kubectl(&["apply", "--dry-run=server", "-f", "-"], Some(&object.to_string()))?;
+    let manager = format!("--field-manager={MANAGER}");
+    let arguments = ["apply", "--server-side", "--force-conflicts", &manager, "--dry-run=server", "-f", "-"];
+    let output = lab.try_kubectl(&arguments, Some(&object.to_string()))?;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 

@@ -13,6 +13,9 @@ use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 
+/// Whose the fields are that [`Caller::apply`] writes.
+pub(crate) const MANAGER: &str = "tests";
+
 /// Kinds: API version, name, name of many, and whether they are in namespaces.
 const KINDS: [(&str, &str, &str, bool); 27] = [
     ("v1", "ConfigMap", "configmaps", true),
@@ -162,7 +165,7 @@ impl Caller {
             return items.iter().try_for_each(|item| self.apply(item));
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let request = self.place(object)?.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object));
+        let request = self.place(object)?.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object));
         self.runtime.block_on(self.client.request::<Value>(request.map_err(failed)?)).map(drop).map_err(refused)
     }
 
