@@ -19,7 +19,7 @@ use tokio::time::{interval, sleep, timeout};
 use crate::ledger::Ledger;
 
 /// For how long a publication is repeated that failed: three times what the contract asks, for on a busy machine one answer alone may take ten seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// The pause before it is repeated.
 const PAUSE: Duration = Duration::from_millis(50);
 /// For one answer: longer than any Broker tries to deliver before it answers.

@@ -8,7 +8,7 @@ use crate::many::quiet_in;
 use crate::support::audit::{Mark, writes_by_controller, writes_in};
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
-use crate::words::{deployment, expect, name, owned, uid};
+use crate::words::{comes, deployment, expect, name, owned, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -48,8 +48,8 @@ fn denied(world: &World) -> Result<(), Failure> {
         });
         require(&format!("a pod with {annotations} is denied"), world.lab.dry_run(&pod).is_err())?;
     }
-    let kinds: BTreeSet<String> = writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect();
-    expect("what is written", kinds, ["events", "wirings", "wirings/status"].map(str::to_owned).into())
+    let kinds = || Ok(writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect::<BTreeSet<_>>());
+    comes("what is written", kinds, ["events", "wirings", "wirings/status"].map(str::to_owned).into())
 }
 
 /// Eight applications with all the entries that one may have.
@@ -123,8 +123,8 @@ fn edited_wiring(world: &World) -> Result<(), Failure> {
         let now = world.lab.get(&["wiring", "cart", "-n", namespace]).ok()?;
         (now["status"] == before["status"]).then_some(())
     })?;
-    let wrote: BTreeSet<String> = writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect();
-    expect("what is written", wrote, [String::from("wirings/status")].into())?;
+    let wrote = || Ok(writes_in(&mark, namespace)?.into_iter().map(|write| write.resource).collect::<BTreeSet<_>>());
+    comes("what is written", wrote, [String::from("wirings/status")].into())?;
     quiet_in(&world.lab, namespace, 1000)
 }
 

@@ -8,7 +8,7 @@ use crate::support::audit::Mark;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::run_pod;
-use crate::words::{deleted, deployment, expect, owned, uid};
+use crate::words::{comes, deleted, deployment, expect, owned, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -43,7 +43,7 @@ fn settled(world: &World, namespace: &str) -> Result<String, Failure> {
 fn own_is_gone(world: &World, namespace: &str, since: &Mark) -> Result<(), Failure> {
     world.gone("wiring", namespace, "cart")?;
     let own = ["triggers cart-orders", "services pw-cart", "wirings cart"].map(str::to_owned).to_vec();
-    expect("deleted, in order", deleted(since, namespace)?, own)?;
+    comes("deleted, in order", || deleted(since, namespace), own)?;
     for (kind, name) in [("broker", "orders"), ("broker", "paid"), ("configmap", "podwire-brokers"), ("service", "cart")] {
         let left = world.lab.get(&[kind, name, "-n", namespace])?;
         require(&format!("{kind} {name} stays"), left["metadata"]["deletionTimestamp"].is_null())?;

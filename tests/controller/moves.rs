@@ -8,7 +8,7 @@ use crate::support::audit::Mark;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::{Sidecar, run_pod};
-use crate::words::{component, condition, deleted, deployment, expect, holds, listening_on_both, message, uid};
+use crate::words::{comes, component, condition, deleted, deployment, expect, holds, listening_on_both, message, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -130,8 +130,9 @@ fn there(shop: &Shop, sidecar: &Sidecar, web: &str, mail: &str) -> Result<(Strin
     for (kind, name) in [("subscriptions.dapr.io", "mail-orders"), ("resiliency", "podwire-mail"), ("service", "mail-dapr")] {
         world.gone(kind, namespace, name)?;
     }
-    let order: Vec<String> = shop.deleted(&mark)?.into_iter().filter(|one| one.ends_with("mail") || one.ends_with("orders")).collect();
-    expect("deleted, in order", order, ["subscriptions mail-orders", "resiliencies podwire-mail"].map(str::to_owned).to_vec())?;
+    let own = |one: &String| one.ends_with("mail") || one.ends_with("orders");
+    let order = || Ok(shop.deleted(&mark)?.into_iter().filter(own).collect::<Vec<_>>());
+    comes("deleted, in order", order, ["subscriptions mail-orders", "resiliencies podwire-mail"].map(str::to_owned).to_vec())?;
     let wiring = shop.says("mail", "Ready", "True", "Ready")?;
     expect("Connected", condition(&wiring, "Connected"), Some(("True", "Connected")))?;
     Ok((new, newer))
@@ -157,7 +158,7 @@ fn back(shop: &Shop, web: &str, mail: &str) -> Result<(), Failure> {
     expect("the Trigger all the while", shop.uid("trigger", "mail-orders")?, trigger)?;
     world.lab.apply(&shop.mail("sidecar"))?;
     world.gone("service", namespace, "pw-mail")?;
-    expect("deleted, in order", shop.deleted(&mark)?, ["triggers mail-orders", "services pw-mail"].map(str::to_owned).to_vec())?;
+    comes("deleted, in order", || shop.deleted(&mark), ["triggers mail-orders", "services pw-mail"].map(str::to_owned).to_vec())?;
     let wiring = world.lab.get(&["wiring", "mail", "-n", namespace])?;
     expect("Connected", condition(&wiring, "Connected"), Some(("True", "Connected")))?;
     wait_for("nothing is said of draining any more", 10, || {

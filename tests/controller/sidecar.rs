@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::audit::{Mark, writes_in};
+use crate::support::audit::{Mark, Write, writes_in};
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::{Sidecar, run_pod};
-use crate::words::{condition, deployment, expect, holds, message, name, owned, row};
+use crate::words::{comes, condition, deployment, expect, holds, message, name, owned, row};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -76,13 +76,9 @@ fn in_order(world: &World) -> Result<(), Failure> {
     world.there("subscriptions.dapr.io", namespace, "mail-orders")?;
     let wiring = world.wiring(namespace, "mail", "SubscriptionsReady", "Unknown", "NoPods")?;
     expect("what it asks for", condition(&wiring, "Accepted"), Some(("True", "Wired")))?;
-    let made = writes_in(&mark, namespace)?.into_iter().filter(|write| write.code == 201);
-    let made = made.filter(|write| ["resiliencies", "subscriptions"].contains(&write.resource.as_str()));
-    expect(
-        "what was made, in order",
-        made.map(|write| write.resource).collect(),
-        ["resiliencies", "subscriptions"].map(str::to_owned).to_vec(),
-    )?;
+    let both = |write: &Write| write.code == 201 && ["resiliencies", "subscriptions"].contains(&write.resource.as_str());
+    let made = || Ok(writes_in(&mark, namespace)?.into_iter().filter(both).map(|write| write.resource).collect::<Vec<_>>());
+    comes("what was made, in order", made, ["resiliencies", "subscriptions"].map(str::to_owned).to_vec())?;
     let after = world.there("service", namespace, "mail-dapr")?;
     expect("the Service that was there", after, before)?;
 

@@ -26,6 +26,12 @@ pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expecte
     if got == expected { Ok(()) } else { Err(Failure::new(format!("{what}: {got:?}, expected {expected:?}"))) }
 }
 
+/// What is written becomes this, soon: others see what a request did a moment before the log has it.
+pub(crate) fn comes<T: PartialEq + std::fmt::Debug>(what: &str, get: impl Fn() -> Result<T, Failure>, expected: T) -> Result<(), Failure> {
+    let _ = wait_for(what, 5, || get().ok().filter(|got| *got == expected));
+    expect(what, get()?, expected)
+}
+
 /// Value and reason of a condition of an object.
 pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
     let one = object["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == kind)?;

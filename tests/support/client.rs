@@ -65,6 +65,11 @@ fn kind(word: &str) -> Option<(ApiResource, bool)> {
     })
 }
 
+/// The same of a word that a test states: a mistake in it is no reason to wait.
+fn known(word: &str) -> (ApiResource, bool) {
+    kind(word).unwrap_or_else(|| panic!("nobody knows the kind {word:?} here"))
+}
+
 /// A client of the cluster that a kubeconfig names.
 pub(crate) async fn client(kubeconfig: &Path) -> Result<Client, Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -85,7 +90,7 @@ fn refused(error: kube::Error) -> Failure {
     }
 }
 
-/// Who reads and creates. It has a thread of its own.
+/// Who speaks to the API server. It has a thread of its own.
 pub(crate) struct Caller {
     runtime: Runtime,
     client: Client,
@@ -137,8 +142,7 @@ impl Caller {
     /// The same, or `None` where the API server has no such object, or no such kind.
     pub(crate) fn find(&self, arguments: &[&str]) -> Result<Option<Value>, Failure> {
         let question = Question::of(arguments)?;
-        let (resource, namespaced) =
-            kind(question.kind).ok_or_else(|| Failure::new(format!("nobody knows the kind {:?} here", question.kind)))?;
+        let (resource, namespaced) = known(question.kind);
         let namespace = question.namespace.filter(|_| namespaced);
         let request = Request::new(DynamicObject::url_path(&resource, namespace));
         let request = match question.name {
@@ -189,7 +193,7 @@ impl Caller {
 
 /// The objects of a kind of [`KINDS`], in one namespace or, where it has no name, in all.
 pub(crate) fn api(client: &Client, word: &str, namespace: &str) -> Api<DynamicObject> {
-    let Some((resource, _)) = kind(word) else { panic!("nobody knows the kind {word:?} here") };
+    let (resource, _) = known(word);
     match namespace {
         "" => Api::all_with(client.clone(), &resource),
         _ => Api::namespaced_with(client.clone(), namespace, &resource),
