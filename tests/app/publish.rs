@@ -18,7 +18,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::ledger::Ledger;
 
-/// For how long a publication is repeated that failed: three times what the contract asks, for on a busy machine one answer alone may take ten seconds.
+/// For how long a publication is repeated that failed: on a busy machine a sidecar may need a minute to start, and one answer ten seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The pause before it is repeated.
 const PAUSE: Duration = Duration::from_millis(50);
