@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::failure::{at_best, require};
+use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::run_pod;
-use crate::words::{condition, deployment, expect, owned, row, uid};
+use crate::words::{at_best, condition, deployment, expect, owned, row, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::controller::leader;
-use crate::support::failure::{at_best, require};
+use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
-use crate::words::{deployment, expect};
+use crate::words::{at_best, deployment, expect};
 use crate::{Test, World};
 
 pub(crate) const ALONE: &[(&str, Test)] = &[("election::a_leader_that_is_asked_to_end_makes_way_in_less_than_3_s", hands_over)];

@@ -1,5 +1,7 @@
 //! A few words in which tests speak of workloads and of Wirings.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::World;
@@ -24,6 +26,18 @@ pub(crate) fn deployment(name: &str, namespace: &str, annotations: &Value) -> Va
 
 pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Result<(), Failure> {
     if got == expected { Ok(()) } else { Err(Failure::new(format!("{what}: {got:?}, expected {expected:?}"))) }
+}
+
+/// The shortest of at most three times that something takes; it ends with the first that is short enough. On a machine that is busy one time says nothing.
+pub(crate) fn at_best(enough: Duration, mut take: impl FnMut() -> Result<Duration, Failure>) -> Result<Duration, Failure> {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        best = best.min(take()?);
+        if best < enough {
+            break;
+        }
+    }
+    Ok(best)
 }
 
 /// What is written becomes this, soon: others see what a request did a moment before the log has it.

@@ -52,18 +52,6 @@ pub(crate) fn wait_for<T>(what: impl Display, seconds: u64, mut ask: impl FnMut(
     }
 }
 
-/// The shortest of at most three times that something takes; it ends with the first that is short enough. On a machine that is busy one time says nothing.
-pub(crate) fn at_best(enough: Duration, mut take: impl FnMut() -> Result<Duration, Failure>) -> Result<Duration, Failure> {
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        best = best.min(take()?);
-        if best < enough {
-            break;
-        }
-    }
-    Ok(best)
-}
-
 pub(crate) fn require(what: &str, holds: bool) -> Result<(), Failure> {
     if holds { Ok(()) } else { Err(Failure(format!("it is not so that {what}"))) }
 }
