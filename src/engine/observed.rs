@@ -112,14 +112,25 @@ pub struct Memory {
     pub(crate) counts: BTreeMap<String, u64>,
     /// When a sidecar last counted an event, or ended.
     pub(crate) counted: Duration,
-    /// Since when a sidecar that runs has not loaded the Resiliency.
-    pub(crate) unloaded: Option<Duration>,
+    /// That a sidecar which runs has not loaded the Resiliency.
+    pub(crate) unloaded: Option<Unloaded>,
     /// Since when the application is gone.
     pub(crate) gone: Option<Duration>,
     /// What was last written, by kind and name: what differs from it was edited by somebody.
     pub(crate) written: BTreeMap<(String, String), u64>,
     /// What was last said of a workload.
     pub(crate) said: BTreeMap<String, String>,
+}
+
+/// A Resiliency that a sidecar has not loaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Unloaded {
+    /// Since when.
+    pub(crate) since: Duration,
+    /// How often it was told again.
+    pub(crate) told: u32,
+    /// When it is to be told again.
+    pub(crate) next: Duration,
 }
 
 impl Memory {

@@ -125,6 +125,11 @@ fn hot(world: &World) -> Result<(), Failure> {
     let wiring = world.wiring(namespace, "mail", "SubscriptionsReady", "False", "ResiliencyNotLoaded")?;
     holds("SubscriptionsReady", message(&wiring, "SubscriptionsReady"), &["has not loaded Resiliency podwire-mail"])?;
     require("no Subscription is there", world.lab.find(&["subscriptions.dapr.io", "mail-orders", "-n", namespace])?.is_none())?;
+    // A sidecar hears of a change, and may have missed the creation.
+    wait_for("the sidecar is told again of its Resiliency", 20, || {
+        let resiliency = world.lab.get(&["resiliency", "podwire-mail", "-n", namespace]).ok()?;
+        resiliency["metadata"]["annotations"]["podwire.io/told-again"].is_string().then_some(())
+    })?;
     sidecar.load_from(&world.lab, namespace, "mail")?;
     world.there("subscriptions.dapr.io", namespace, "mail-orders")?;
     world.wiring(namespace, "mail", "SubscriptionsReady", "False", "NotLoaded")?;

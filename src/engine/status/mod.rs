@@ -6,6 +6,7 @@ mod condition;
 mod conditions;
 mod drain;
 mod live;
+mod loading;
 mod questions;
 mod removal;
 mod report;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::live::{Difference, Live, Whose, difference, is_ending, kind, name, uid};
-use super::{drain::Drains, removal, writing};
-use crate::engine::app::{App, Running};
+use super::{drain::Drains, loading, removal, writing};
+use crate::engine::app::App;
 use crate::engine::generate::{Desired, Name, Role};
 use crate::engine::observed::{Memory, Observed};
 
@@ -95,8 +95,6 @@ impl Made {
     }
 }
 
-/// Within a second or two a sidecar has loaded a Resiliency, for which it begins anew in its process.
-const LOADING: Duration = Duration::from_secs(30);
 /// why 500: a namespace with more Triggers than that has a fault or an attacker, and every one of them costs the whole cluster.
 const TRIGGERS: usize = 500;
 /// The same of Brokers that podwire makes.
@@ -135,23 +133,16 @@ pub(crate) fn make(app: &App, observed: &Observed, desired: Vec<Desired>, drains
                 State::Present
             }
         };
-        blocked |= of == "Resiliency" && (state == State::Conflict || is_loading(app, observed, &named, memory));
+        if of == "Resiliency" {
+            blocked |= state == State::Conflict || loading::is_loading(app, observed, &named, memory);
+            let present = live.find(&of, &named).filter(|_| state == State::Present);
+            made.steps.extend(present.and_then(|present| loading::tell_again(app, observed, present, memory)));
+        }
         memory.unneeded.remove(&(of, named));
         made.states.push((one, state));
     }
     removal::unneeded(app, observed, live, drains, memory, &mut made);
     made
-}
-
-/// Whether a sidecar that runs is about to load the Resiliency. It is not waited for without end: where Dapr loads nothing while it runs, a
-/// rollout is to find everything in its place.
-fn is_loading(app: &App, observed: &Observed, resiliency: &str, memory: &mut Memory) -> bool {
-    let lacks = |pod: &Running| observed.sidecars.get(pod.name()).is_none_or(|said| said.lacks(resiliency));
-    if !app.sidecars().any(lacks) {
-        memory.unloaded = None;
-        return false;
-    }
-    observed.now < *memory.unloaded.get_or_insert(observed.now) + LOADING
 }
 
 fn installed(kind: &str, observed: &Observed) -> bool {

@@ -75,7 +75,7 @@ fn a_sidecar_that_runs_gets_its_subscription_when_it_has_loaded_the_resiliency_o
     let says = sim.says("billing", "SubscriptionsReady");
     assert!(says.starts_with("False ResiliencyNotLoaded the sidecar of pod billing-1 has not loaded Resiliency podwire-billing"), "{says}");
     sim.pass(29);
-    assert_eq!(sim.settle(), Vec::<String>::new());
+    assert_eq!(sim.settle(), ["merge Resiliency podwire-billing"], "it may not have heard of it");
     sim.pass(1);
     assert_eq!(
         sim.settle(),
@@ -93,6 +93,39 @@ fn a_sidecar_that_runs_gets_its_subscription_when_it_has_loaded_the_resiliency_o
     begins_to_consume(&mut sim);
     sim.answers.insert("billing-1".to_owned(), Answers { loaded: Some(Ok(Vec::new())), ..Answers::default() });
     assert_eq!(sim.settle(), ["create Subscription billing-orders"]);
+}
+
+#[test]
+fn a_resiliency_that_a_sidecar_did_not_hear_of_is_told_again_a_few_times() {
+    let mut sim = Sim::new();
+    sim.put(&deployment("billing", SIDECAR));
+    sim.settle();
+    sim.pod("billing-1", "billing", SIDECAR);
+    sim.settle();
+    // It has the Subscription, which it lists again and again.
+    sim.sidecar_says("billing-1", 0);
+    let heard = sim.answers["billing-1"].clone();
+    sim.answers.insert("billing-1".to_owned(), Answers { resiliencies: Some(Vec::new()), ..heard.clone() });
+    assert_eq!(sim.settle(), Vec::<String>::new());
+    let again = |sim: &mut Sim, seconds: &[u64]| -> Vec<u64> {
+        let tell = |seconds: &u64| {
+            sim.pass(*seconds);
+            let told = sim.settle();
+            assert!(told.is_empty() || told == ["merge Resiliency podwire-billing"], "{told:?}");
+            u64::try_from(told.len()).unwrap()
+        };
+        seconds.iter().map(tell).collect()
+    };
+    assert_eq!(again(&mut sim, &[4, 1, 14, 1, 44, 1, 1000]), [0, 1, 0, 1, 0, 1, 0]);
+    let annotations = &sim.get("Resiliency", "podwire-billing").unwrap()["metadata"]["annotations"];
+    assert!(annotations["podwire.io/told-again"].is_string(), "{annotations}");
+    assert!(sim.says("billing", "SubscriptionsReady").starts_with("False ResiliencyNotLoaded"));
+    // It has heard: the next time begins anew.
+    sim.answers.insert("billing-1".to_owned(), heard.clone());
+    assert_eq!(sim.settle(), Vec::<String>::new());
+    assert_eq!(sim.says("billing", "Ready"), "True Ready");
+    sim.answers.insert("billing-1".to_owned(), Answers { resiliencies: Some(Vec::new()), ..heard });
+    assert_eq!(again(&mut sim, &[0, 5]), [0, 1]);
 }
 
 #[test]
