@@ -6,7 +6,7 @@ use crate::support::audit::Mark;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::Sidecar;
-use crate::words::{condition, deleted, deployment, expect, listening_on_both, owned, uid};
+use crate::words::{comes, condition, deleted, deployment, expect, listening_on_both, owned, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -55,11 +55,8 @@ fn a_broker_more(world: &World) -> Result<(), Failure> {
     world.lab.apply(&mail)?;
     world.gone("trigger", namespace, "mail-orders")?;
     world.gone("service", namespace, "pw-mail")?;
-    expect(
-        "what was deleted, in order",
-        deleted(&mark, namespace)?,
-        ["triggers mail-orders", "services pw-mail"].map(str::to_owned).to_vec(),
-    )?;
+    let order = ["triggers mail-orders", "services pw-mail"].map(str::to_owned).to_vec();
+    comes("what was deleted, in order", || deleted(&mark, namespace), order)?;
     expect("ReplicaSets, pods and template", parts(world, namespace, "mail")?, before)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::ApiResource;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::key::Place;
 use crate::edge::telemetry::ControllerMetrics;
@@ -59,7 +59,7 @@ impl Writer {
             }
             Step::Merge { of, patch } => {
                 let mut patch = patch.clone();
-                patch["metadata"] = json!({ "uid": of["metadata"]["uid"] });
+                patch["metadata"]["uid"] = of["metadata"]["uid"].clone();
                 let done = self
                     .api(of)
                     .patch(
