@@ -69,13 +69,9 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Whether it was not asked yet, or said that it has not loaded a Resiliency.
-    pub(crate) fn lacks(&self, resiliency: &str) -> bool {
-        match &self.loaded {
-            None => true,
-            Some(Err(_)) => false,
-            Some(Ok(_)) => self.resiliencies.as_ref().is_some_and(|all| all.iter().all(|one| one != resiliency)),
-        }
+    /// Whether it said that it has not loaded a Resiliency.
+    pub(crate) fn denies(&self, resiliency: &str) -> bool {
+        self.resiliencies.as_ref().is_some_and(|all| all.iter().all(|one| one != resiliency))
     }
 }
 

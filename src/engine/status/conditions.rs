@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::condition::{Said, Truth, camel, ready_on};
 use super::live::{Live, is_ready, kind, name};
+use super::loading::denies;
 use super::steps::{Made, State};
 use crate::api::names::BROKERS_CONFIG_MAP;
 use crate::api::style::Style;
 use crate::engine::Finding;
-use crate::engine::app::{App, Running};
+use crate::engine::app::App;
 use crate::engine::generate::{Role, budget, expected, needed};
 use crate::engine::observed::{Found, Observed};
 use crate::engine::snapshot::{Broker, Snapshot};
@@ -196,9 +197,12 @@ fn unready(object: &Value) -> String {
 pub(super) fn subscriptions_ready(case: &Case) -> Option<Said> {
     let first = case.app.first().filter(|_| subscribes(case, Style::Sidecar))?;
     let said = |truth, reason: &str, message: String| Some(Said::new(ready_on(Style::Sidecar), truth, reason, message));
-    if let Some((pod, resiliency)) = unloaded(case) {
+    if let Some(resiliency) = case.made.resiliency()
+        && let Some(pod) = denies(case.app, case.observed, resiliency)
+    {
         let message = format!(
-            "the sidecar of pod {pod} has not loaded Resiliency {resiliency}: until it has, it takes failed events for delivered, and no Subscription is added"
+            "the sidecar of pod {} has not loaded Resiliency {resiliency}: until it has, it takes failed events for delivered, and no Subscription is added",
+            pod.name()
         );
         return said(Truth::False, "ResiliencyNotLoaded", message);
     }
@@ -251,13 +255,6 @@ pub(super) fn subscriptions_ready(case: &Case) -> Option<Said> {
         Some((reason, message)) => said(Truth::Unknown, reason, message),
         None => said(Truth::True, "Loaded", String::new()),
     }
-}
-
-/// A pod whose sidecar says that it has not loaded the Resiliency, and the name of that one.
-fn unloaded<'a>(case: &'a Case) -> Option<(&'a str, &'a str)> {
-    let resiliency = case.made.resiliency()?;
-    let lacks = |pod: &&Running| case.observed.sidecars.get(pod.name()).is_some_and(|said| said.loaded.is_some() && said.lacks(resiliency));
-    Some((case.app.sidecars().find(lacks)?.name(), resiliency))
 }
 
 /// Whether every pod carries the wiring that it would get now.

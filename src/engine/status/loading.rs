@@ -25,8 +25,8 @@ const TOLD_AGAIN: &str = "podwire.io/told-again";
 /// Whether a sidecar that runs is about to load the Resiliency. It is not waited for without end: where Dapr loads nothing while it runs, a
 /// rollout is to find everything in its place.
 pub(super) fn is_loading(app: &App, observed: &Observed, resiliency: &str, memory: &mut Memory) -> bool {
-    let lacks = |pod: &Running| observed.sidecars.get(pod.name()).is_none_or(|said| said.lacks(resiliency));
-    if !app.sidecars().any(lacks) {
+    let unasked = |pod: &Running| observed.sidecars.get(pod.name()).is_none_or(|said| said.loaded.is_none());
+    if denies(app, observed, resiliency).is_none() && !app.sidecars().any(unasked) {
         memory.unloaded = None;
         return false;
     }
@@ -36,9 +36,8 @@ pub(super) fn is_loading(app: &App, observed: &Observed, resiliency: &str, memor
 
 /// Tells the sidecars again of a Resiliency that one of them has not heard of.
 pub(super) fn tell_again(app: &App, observed: &Observed, resiliency: &Value, memory: &mut Memory) -> Option<Step> {
-    let denies =
-        |pod: &Running| observed.sidecars.get(pod.name()).is_some_and(|said| said.loaded.is_some() && said.lacks(name(resiliency)));
-    let unloaded = memory.unloaded.as_mut().filter(|_| app.sidecars().any(denies))?;
+    denies(app, observed, name(resiliency))?;
+    let unloaded = memory.unloaded.as_mut()?;
     if unloaded.told == TIMES || observed.now < unloaded.next {
         return None;
     }
@@ -46,4 +45,9 @@ pub(super) fn tell_again(app: &App, observed: &Observed, resiliency: &Value, mem
     unloaded.next = observed.now + AGAIN * 3_u32.pow(unloaded.told);
     let patch = json!({ "metadata": { "annotations": { TOLD_AGAIN: instant(observed.now) } } });
     Some(Step::Merge { of: reference(resiliency), patch })
+}
+
+/// A pod whose sidecar says that it has not loaded the Resiliency.
+pub(super) fn denies<'a>(app: &'a App, observed: &Observed, resiliency: &str) -> Option<&'a Running> {
+    app.sidecars().find(|pod| observed.sidecars.get(pod.name()).is_some_and(|said| said.denies(resiliency)))
 }

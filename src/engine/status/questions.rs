@@ -40,11 +40,11 @@ pub(crate) fn questions(app: &App, observed: &Observed, made: &Made, drains: &Dr
     let wanted: Vec<_> = written.filter(|(_, state)| *state == State::Present).map(|(one, _)| expected(&one.object)).collect();
     let resiliency = made.resiliency();
     for pod in app.sidecars().filter(|_| !wanted.is_empty() || resiliency.is_some()) {
-        let answers = observed.sidecars.get(pod.name()).cloned().unwrap_or_default();
-        let lacks = resiliency.is_some_and(|resiliency| answers.lacks(resiliency));
-        let wait = match answers.loaded {
+        let answers = observed.sidecars.get(pod.name());
+        let denies = answers.zip(resiliency).is_some_and(|(answers, resiliency)| answers.denies(resiliency));
+        let wait = match answers.and_then(|answers| answers.loaded.as_ref()) {
             None => SOON,
-            Some(Ok(loaded)) if !lacks && wanted.iter().all(|one| loaded.contains(one)) => continue,
+            Some(Ok(loaded)) if !denies && wanted.iter().all(|one| loaded.contains(one)) => continue,
             Some(Ok(_)) => SOON,
             Some(Err(_)) => LATER,
         };
