@@ -26,7 +26,7 @@ fn made(opts: &LintOpts) -> Result<Exit, Exit> {
         })
         .collect();
     // Objects are looked at after all pods; a reader goes from line to line.
-    remarks.sort_by_key(|remark| (remark.document.number, remark.region()));
+    remarks.sort_by_cached_key(|remark| (remark.document.number, remark.region()));
     let text = match opts.output {
         Report::Text => Ok(remarks.iter().map(Remark::line).collect()),
         Report::Json => json_list(&remarks),

@@ -256,7 +256,7 @@ fn killed(shop: &Shop) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An init container publishes, and so does the application as soon as it runs.
+/// An init container publishes.
 fn early(shop: &Shop) -> Result<(), Failure> {
     shop.start(&[App::consuming("billing", "early-orders")])?;
     let app = App::publishing("web", "early-orders");

@@ -3,6 +3,7 @@
 use kube::core::ApiResource;
 
 use crate::api::annotations::APP_ID_LABEL;
+use crate::api::names::BROKERS_CONFIG_MAP;
 use crate::engine::Snapshot;
 
 /// What one watch reads, in the order of the table: first what the webhook alone needs, then what both need, then what the controller needs beside it; first what fills a part of the snapshot, then what only a [`Listener`](super::Listener) keeps.
@@ -140,7 +141,7 @@ pub(super) static KINDS: [Kind; 25] = [
     Kind { part: Part::Triggers, resource: TRIGGER, reading: Reading::Own },
     Kind { part: Part::Subscriptions, resource: SUBSCRIPTION, reading: Reading::Own },
     Kind { part: Part::Resiliencies, resource: RESILIENCY, reading: Reading::All },
-    Kind { part: Part::AddressMaps, resource: CONFIG_MAP, reading: Reading::Named("podwire-brokers") },
+    Kind { part: Part::AddressMaps, resource: CONFIG_MAP, reading: Reading::Named(BROKERS_CONFIG_MAP) },
 ];
 
 /// Which server watches.

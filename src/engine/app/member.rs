@@ -87,7 +87,7 @@ impl Member {
 
     /// The Broker of an entry.
     pub(crate) fn broker_of(&self, entry: &Entry) -> Option<BrokerName> {
-        self.intent.broker.clone().or_else(|| BrokerName::of_topic(&entry.topic))
+        self.intent.broker_of(&entry.topic)
     }
 
     /// The consumer groups that a sidecar of it uses: `pubsub/orders`.

@@ -97,7 +97,7 @@ pub(crate) fn needed(member: &Member) -> Vec<BrokerName> {
 /// The Brokers whose addresses a member's pods are given.
 pub(crate) fn awaited(member: &Member) -> Vec<BrokerName> {
     let topics = member.intent.publish.iter().filter(|_| member.publish == Style::Broker);
-    topics.filter_map(|topic| member.intent.broker.clone().or_else(|| BrokerName::of_topic(topic))).collect()
+    topics.filter_map(|topic| member.intent.broker_of(topic)).collect()
 }
 
 /// The class of Knative's Broker that sends through a channel.

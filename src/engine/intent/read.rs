@@ -52,6 +52,13 @@ pub(crate) struct Intent {
     pub(crate) dapr_injects: bool,
 }
 
+impl Intent {
+    /// The Broker of a topic: the one that is stated, or the topic's own.
+    pub(crate) fn broker_of(&self, topic: &Topic) -> Option<BrokerName> {
+        self.broker.clone().or_else(|| BrokerName::of_topic(topic))
+    }
+}
+
 /// The style that was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Asked {

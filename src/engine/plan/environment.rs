@@ -67,11 +67,7 @@ pub(super) fn broker(case: Case, findings: &mut Vec<Finding>) -> Vec<Variable> {
 
 /// The published topics, each with its Broker.
 fn published(intent: &Intent) -> impl Iterator<Item = (&Topic, BrokerName)> {
-    intent.publish.iter().filter_map(|topic| Some((topic, broker_of(intent, topic)?)))
-}
-
-fn broker_of(intent: &Intent, topic: &Topic) -> Option<BrokerName> {
-    intent.broker.clone().or_else(|| BrokerName::of_topic(topic))
+    intent.publish.iter().filter_map(|topic| Some((topic, intent.broker_of(topic)?)))
 }
 
 /// What becomes of the address of a Broker that is not ready: a fact to wait for, or nothing.
@@ -98,7 +94,7 @@ pub(super) fn listened(case: Case, publish: Style, findings: &mut Vec<Finding>) 
     let policy = &governing.spec.broker;
     for entry in &intent.subscribe {
         let dead_letter = entry.dead_letter.as_ref().and_then(BrokerName::of_topic);
-        for name in broker_of(intent, &entry.topic).into_iter().chain(dead_letter) {
+        for name in intent.broker_of(&entry.topic).into_iter().chain(dead_letter) {
             let Some(Err(absent)) = find(case, &name, key::SUBSCRIBE, findings) else { continue };
             // What holds the pod is said of the topic that it publishes.
             let is_published = publish == Style::Broker && published(intent).any(|(_, published)| published == name);

@@ -52,7 +52,7 @@ fn known(app: &App, snapshot: &Snapshot) -> BTreeMap<String, String> {
         let Some(url) = broker.and_then(|broker| broker.url.clone()) else { continue };
         known.insert(name.to_string(), url);
         if let Some(pem) = broker.and_then(|broker| broker.ca_certs.clone()) {
-            known.insert(format!("{name}.ca.crt"), pem);
+            known.insert(name.certificates_key(), pem);
         }
     }
     known

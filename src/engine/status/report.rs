@@ -168,7 +168,7 @@ const GROUPS: usize = 1000;
 /// The groups that were there, and those that a sidecar which is ready has now.
 fn groups(case: &Case, before: &[String]) -> Vec<String> {
     let mut groups: BTreeSet<String> = before.iter().cloned().collect();
-    let sidecar = case.app.pods.iter().any(|pod| pod.sides().contains(&Style::Sidecar) && pod.is_ready());
+    let sidecar = case.app.sidecars().next().is_some();
     if let Some(first) = case.app.first().filter(|_| sidecar) {
         groups.extend(first.groups());
     }

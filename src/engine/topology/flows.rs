@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::names::BrokerName;
 use crate::api::style::Style;
 use crate::engine::app::{App, Member};
 
@@ -60,7 +59,7 @@ impl App {
 fn ends(member: &Member) -> Vec<End> {
     let through = |topic: &crate::api::names::Topic, side: Style| match side {
         Style::Sidecar => Some(format!("{}/{topic}", member.pubsub)),
-        Style::Broker => member.intent.broker.clone().or_else(|| BrokerName::of_topic(topic)).map(|name| name.to_string()),
+        Style::Broker => member.intent.broker_of(topic).map(|name| name.to_string()),
     };
     let end =
         |topic: &crate::api::names::Topic, role, side| Some(End { topic: topic.to_string(), role, side, through: through(topic, side)? });

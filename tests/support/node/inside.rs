@@ -33,11 +33,11 @@ impl Node {
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, Failure> {
-        succeeded("kubectl", arguments, self.run("kubectl", arguments, None)?)
+        succeeded("kubectl", arguments, self.run("kubectl", arguments)?)
     }
 
     pub(crate) fn helm(&self, arguments: &[&str]) -> Result<String, Failure> {
-        succeeded("helm", arguments, self.run("helm", arguments, None)?)
+        succeeded("helm", arguments, self.run("helm", arguments)?)
     }
 
     pub(crate) fn apply(&self, object: &Value) -> Result<(), Failure> {
@@ -49,19 +49,14 @@ impl Node {
         self.caller.get(arguments)
     }
 
-    fn run(&self, program: &str, arguments: &[&str], input: Option<&str>) -> Result<Output, Failure> {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<Output, Failure> {
         let mut command = Command::new(program);
         for (variable, folder) in
             [("HELM_CACHE_HOME", "helm"), ("HELM_CONFIG_HOME", "helm"), ("HELM_DATA_HOME", "helm"), ("KUBECACHEDIR", "kubectl-cache")]
         {
             command.env(variable, self.dir.join(folder));
         }
-        command.args(arguments).stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
-            pipe.write_all(input.as_bytes())?;
-        }
-        Ok(child.wait_with_output()?)
+        Ok(command.args(arguments).stdin(Stdio::null()).output()?)
     }
 }
 
