@@ -40,6 +40,16 @@ pub struct Observed {
     pub memory: Memory,
 }
 
+impl Observed {
+    /// The component that was found.
+    pub(crate) fn component(&self) -> Option<&Component> {
+        match &self.component {
+            Some(Found::This(component)) => Some(component),
+            Some(Found::Nothing) | None => None,
+        }
+    }
+}
+
 /// Kinds that need not be installed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Kinds {

@@ -40,7 +40,8 @@ pub fn reconcile(app: &App, snapshot: &Snapshot, observed: &Observed) -> Reconci
     let live = Live::new(&observed.objects, observed.wiring.as_deref());
     let neighbour = app.first().and_then(|first| live.neighbour(&app.app_id, &first.pubsub));
     let name = |first: &str, broker: &_| live.trigger_name(first, broker);
-    let desired = generate::desired(app, snapshot, name, neighbour.is_some(), &mut findings);
+    let component = observed.component().or_else(|| app.first()?.component(snapshot));
+    let desired = generate::desired(app, snapshot, name, neighbour.is_some(), component, &mut findings);
     let objects = desired.iter().map(|one| one.object.clone()).collect();
     let drains = Drains::of(app, observed, &mut memory);
     let in_namespace = |(namespace, _): &&(String, String)| *namespace == app.namespace;

@@ -7,10 +7,11 @@ use crate::api::quantity::Quantity;
 use crate::api::style::Style;
 use crate::api::subscribe::Entry;
 use crate::engine::governing::Governing;
+use crate::engine::inject::Found;
 use crate::engine::intent::{self, Ask, Intent};
 use crate::engine::plan::{self, Case, Plan, Ports, Section};
 use crate::engine::request::PodRequest;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{Component, Snapshot};
 use crate::engine::{Finding, Origin};
 
 /// A workload that is wired.
@@ -95,6 +96,11 @@ impl Member {
         self.intent.subscribe.iter().map(|entry| format!("{}/{}", self.pubsub, entry.topic))
     }
 
+    /// The pub/sub component that a sidecar of it uses, where the snapshot knows components.
+    pub(crate) fn component<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Component> {
+        snapshot.components.as_ref()?.get(&(self.namespace.clone(), self.pubsub.clone())).map(AsRef::as_ref)
+    }
+
     /// The first thing in which this member differs from another and may not.
     pub(super) fn difference(&self, other: &Member) -> Option<&'static str> {
         let both = [&self.intent, &other.intent];
@@ -125,7 +131,7 @@ fn planned(request: &PodRequest, snapshot: &Snapshot) -> Option<(Intent, Option<
     let governing = Governing::of(&request.namespace, snapshot);
     let Ask::Wire(intent) = intent::read(request, snapshot, &governing, &mut findings) else { return None };
     let case = Case { request, snapshot, governing: &governing, intent: &intent };
-    let (plan, _, _) = plan::make(case, None, &mut findings);
+    let (plan, _, _) = plan::make(case, Found::of(request).ports(), &mut findings);
     Some((*intent, plan.filter(|_| !governing.none_fits)))
 }
 

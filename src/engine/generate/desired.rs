@@ -12,7 +12,7 @@ use crate::api::subscribe::Entry;
 use crate::engine::Finding;
 use crate::engine::app::{App, Member};
 use crate::engine::governing::Governing;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{Component, Snapshot};
 
 /// Kind and name of an object in the application's namespace.
 pub(crate) type Name = (&'static str, String);
@@ -35,12 +35,13 @@ pub(crate) enum Role {
     Shared,
 }
 
-/// What an application needs. `name` chooses a Trigger's name among the first one and that of a replacement; where somebody else's Resiliency names the component, there is none of podwire's.
+/// What an application needs. `name` chooses a Trigger's name among the first one and that of a replacement; where somebody else's Resiliency names the component, there is none of podwire's. `component` is the one that the application uses, where it is known.
 pub(crate) fn desired(
     app: &App,
     snapshot: &Snapshot,
     name: impl Fn(&str, &BrokerName) -> String,
     neighbour: bool,
+    component: Option<&Component>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Desired> {
     let Some(first) = app.first() else { return Vec::new() };
@@ -62,7 +63,7 @@ pub(crate) fn desired(
         all.extend(invocation.map(|object| Desired { role: Role::Unless, object }));
     }
     if app.listens(Style::Sidecar) && !first.intent.subscribe.is_empty() {
-        let resiliency = own(Style::Sidecar, sidecar::resiliency(first, findings));
+        let resiliency = own(Style::Sidecar, sidecar::resiliency(first, component, findings));
         all.extend((!neighbour).then_some(resiliency));
         all.extend(sidecar::subscriptions(first, findings).into_iter().map(|object| own(Style::Sidecar, object)));
     }

@@ -1,7 +1,5 @@
 //! The sidecar side: a Resiliency, a Subscription for each topic, and the Service by which sidecars find each other.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::names::{hashed, joined, metadata};
@@ -11,12 +9,11 @@ use crate::api::names::Topic;
 use crate::api::subscribe::Entry;
 use crate::engine::app::Member;
 use crate::engine::observed::Loaded;
+use crate::engine::snapshot::Component;
 use crate::engine::{Code, Finding, Subject};
 
 /// Answers that are tried again; another 4xx gives up. docs/portability.md, rule 3.
 const RETRIED: &str = "408,409,429,500-599";
-/// `processingTimeout` of a Redis component that states none.
-const PROCESSING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The Subscriptions, one for each topic in the order of the entries.
 pub(super) fn subscriptions(member: &Member, findings: &mut Vec<Finding>) -> Vec<Value> {
@@ -67,13 +64,14 @@ pub(super) fn subscription_name(app_id: &str, topic: &Topic) -> String {
 }
 
 /// Policies carry the app-id in their names: daprd keeps all that it loads in one map.
-pub(super) fn resiliency(member: &Member, findings: &mut Vec<Finding>) -> Value {
+pub(super) fn resiliency(member: &Member, component: Option<&Component>, findings: &mut Vec<Finding>) -> Value {
     let (namespace, app_id) = member.key();
     let asked = &member.intent.retry;
     let schedule = retry::dapr(asked);
     let budget = schedule.dapr_budget(asked);
-    if budget >= PROCESSING_TIMEOUT {
-        let allowed = format!("up to {} s, and Redis waits {} s", budget.as_secs(), PROCESSING_TIMEOUT.as_secs());
+    let patience = Component::patience(component);
+    if budget >= patience {
+        let allowed = format!("up to {} s, and Redis waits {} s", budget.as_secs(), patience.as_secs());
         let subject = Subject::Annotation(key::RETRY.to_owned());
         findings.push(Finding::new(Code::RetryTooLong, subject, allowed).help("shorten it, or raise the component's processingTimeout"));
     }

@@ -4,7 +4,6 @@ use super::order::World;
 use super::part::Part;
 use super::{Gate, Seen, Stage};
 use crate::api::style::Style;
-use crate::engine::observed::Observed;
 use crate::engine::snapshot::Wiring;
 use crate::engine::status::{DRAINED, drained, ready_on, settled_after};
 use crate::engine::topology::Role;
@@ -60,7 +59,7 @@ fn leave(world: &World, app_id: &str, part: &Part) -> Vec<Gate> {
         (true, Some(first)) => gates.push(Gate::Silence {
             app_id: app_id.to_owned(),
             side: world.from,
-            needs: settled_after(first, world.from, &Observed::default()),
+            needs: settled_after(first, world.from, first.component(world.snapshot)),
         }),
         _ => gates.push(condition(world, app_id, DRAINED, Some(drained(world.from)), |_| true)),
     }

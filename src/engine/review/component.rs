@@ -14,11 +14,12 @@ pub(super) fn find(member: &Member, snapshot: &Snapshot, findings: &mut Vec<Find
     let intent = &member.intent;
     let publishes = member.publish == Style::Sidecar && !intent.publish.is_empty();
     let listens = member.listen.contains(&Style::Sidecar) && !intent.subscribe.is_empty();
-    let Some(components) = snapshot.components.as_ref().filter(|_| publishes || listens) else { return };
+    if snapshot.components.is_none() || !(publishes || listens) {
+        return;
+    }
     let (namespace, app_id) = member.key();
     let name = &member.pubsub;
-    let found = components.get(&(namespace.to_owned(), name.clone()));
-    let (code, allowed, help) = match found {
+    let (code, allowed, help) = match member.component(snapshot) {
         None => {
             (Code::ComponentMissing, format!("namespace {namespace} has no Component {name}"), "create it, or correct the name".to_owned())
         }

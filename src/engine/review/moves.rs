@@ -8,7 +8,6 @@ use crate::api::annotations::{APP_ID, LISTEN, PUBLISH, STYLE};
 use crate::api::style::Style;
 use crate::engine::admit::{Decision, Untouched};
 use crate::engine::app::Member;
-use crate::engine::observed::Observed;
 use crate::engine::snapshot::{Condition, Snapshot, Wiring};
 use crate::engine::status::{DRAINED, drained, ready_on, settled_after};
 use crate::engine::{Code, Finding, Subject};
@@ -42,14 +41,14 @@ pub(super) fn departures(old: &Member, new: &State, place: Subject, code: Code, 
             (Some(_), Style::Broker) => format!("keep {LISTEN}: both on the workload until then"),
             (Some(_), Style::Sidecar) => format!("keep {LISTEN}: both on the template until then"),
         };
-        if let Some(why) = undrained(old, side, wiring.conditions.get(DRAINED)) {
+        if let Some(why) = undrained(old, side, wiring.conditions.get(DRAINED), snapshot) {
             findings.push(Finding::new(code, subject.clone(), why).help(help));
         }
     }
 }
 
 /// Why a side may not be taken away yet, with the seconds; nothing where the Wiring says that it may.
-fn undrained(old: &Member, side: Style, said: Option<&Condition>) -> Option<String> {
+fn undrained(old: &Member, side: Style, said: Option<&Condition>, snapshot: &Snapshot) -> Option<String> {
     let word = side.word();
     match said {
         Some(Condition { status, reason, .. }) if status == "True" && reason == drained(side) => None,
@@ -57,7 +56,7 @@ fn undrained(old: &Member, side: Style, said: Option<&Condition>) -> Option<Stri
             Some(message.clone())
         }
         _ => {
-            let wait = settled_after(old, side, &Observed::default()).as_secs_f64().ceil();
+            let wait = settled_after(old, side, old.component(snapshot)).as_secs_f64().ceil();
             Some(format!("{word}: wait {wait} s after its last publisher ended"))
         }
     }

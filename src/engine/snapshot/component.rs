@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use crate::api::duration::parse_duration;
 
+/// What Dapr's Redis component does where it is told nothing else.
+const PROCESSING_TIMEOUT: Duration = Duration::from_secs(60);
+const REDELIVER_INTERVAL: Duration = Duration::from_secs(15);
+
 /// A Dapr pub/sub component, as far as podwire depends on it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Component {
@@ -41,6 +45,17 @@ impl Component {
             processing_timeout: text("processingTimeout").and_then(|text| parse_duration(&text).or_else(|| milliseconds(text))),
             redeliver_interval: text("redeliverInterval").and_then(milliseconds),
         }
+    }
+
+    /// After how long a message that nobody acknowledged is taken over: what the component states, or what Dapr's Redis component does.
+    pub(crate) fn patience(component: Option<&Component>) -> Duration {
+        component.and_then(|component| component.processing_timeout).unwrap_or(PROCESSING_TIMEOUT)
+    }
+
+    /// After how long such a message is delivered again at the latest.
+    pub(crate) fn redelivers_after(component: Option<&Component>) -> Duration {
+        let looks = component.and_then(|component| component.redeliver_interval).unwrap_or(REDELIVER_INTERVAL);
+        Component::patience(component) + looks
     }
 
     /// Whether the application may use it.

@@ -38,9 +38,6 @@ pub(crate) struct Drains {
     pub(crate) questions: Vec<Question>,
 }
 
-/// What Dapr's Redis component does where it is told nothing else.
-const PROCESSING_TIMEOUT: Duration = Duration::from_secs(60);
-const REDELIVER_INTERVAL: Duration = Duration::from_secs(15);
 /// The one component type whose ways are known well enough.
 const REDIS: &str = "pubsub.redis";
 
@@ -91,21 +88,12 @@ impl Drains {
 }
 
 /// For how long a side must be silent.
-pub(crate) fn settled_after(first: &Member, side: Style, observed: &Observed) -> Duration {
+pub(crate) fn settled_after(first: &Member, side: Style, component: Option<&Component>) -> Duration {
+    let retried = budget(&first.intent.retry, side);
     match side {
-        Style::Broker => budget(&first.intent.retry, side),
-        Style::Sidecar => settling(first, observed),
+        Style::Broker => retried,
+        Style::Sidecar => Component::redelivers_after(component) + retried,
     }
-}
-
-/// For how long a sidecar side must be silent.
-fn settling(first: &Member, observed: &Observed) -> Duration {
-    let component = match &observed.component {
-        Some(Found::This(component)) => component.clone(),
-        Some(Found::Nothing) | None => Component::default(),
-    };
-    let known = component.processing_timeout.unwrap_or(PROCESSING_TIMEOUT) + component.redeliver_interval.unwrap_or(REDELIVER_INTERVAL);
-    known + budget(&first.intent.retry, Style::Sidecar)
 }
 
 fn until(end: Duration, now: Duration) -> Drain {
@@ -129,7 +117,7 @@ fn count(app: &App, observed: &Observed, memory: &mut Memory) {
 }
 
 fn sidecar(app: &App, first: &Member, observed: &Observed, quiet: Duration, counted: Duration, questions: &mut Vec<Question>) -> Drain {
-    let settling = settling(first, observed);
+    let settling = settled_after(first, Style::Sidecar, observed.component());
     let carrying: Vec<_> = app.pods.iter().filter(|pod| pod.sides().contains(&Style::Sidecar)).collect();
     if carrying.is_empty() {
         // Nobody is left who could deliver what remains.

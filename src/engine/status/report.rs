@@ -115,7 +115,7 @@ fn drained(case: &Case, drains: &Drains) -> Option<Said> {
         _ => (Style::Broker, broker),
     };
     let word = side.word();
-    let needs = settled_after(first, side, case.observed);
+    let needs = settled_after(first, side, case.observed.component());
     match drain {
         Drain::Over => said(Truth::True, condition::drained(side), format!("the {word} side may be taken away")),
         Drain::Until(end) => {

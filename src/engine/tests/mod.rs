@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Decision, PodRequest, Snapshot, Untouched, Verdict, admit, laws, undo};
+use super::{Decision, Member, PodRequest, Snapshot, Untouched, Verdict, admit, laws, undo};
 use crate::api::yaml;
 
 /// A file or folder of the repository.
@@ -62,6 +62,11 @@ fn check(request: &PodRequest, snapshot: &Snapshot, verdict: &Verdict) -> Value 
             other => panic!("{unchanged}: {other:?} {:?}", verdict.findings),
         }
     }
+    assert_eq!(
+        ports(request, &wired, snapshot),
+        ports(request, &request.pod, snapshot),
+        "a template that was wired in its file makes the same member"
+    );
     let mut undone = wired.clone();
     undo(&mut undone).unwrap();
     let mut expected = request.pod.clone();
@@ -72,6 +77,12 @@ fn check(request: &PodRequest, snapshot: &Snapshot, verdict: &Verdict) -> Value 
     let brought_own = request.annotation(crate::api::annotations::WIRED).is_some();
     assert!(brought_own || undone == expected, "undo gives back what was there:\n{undone:#}\n{expected:#}");
     wired
+}
+
+/// The ports of the sidecar of the member that a template makes; outside there is none where it makes no member.
+fn ports(request: &PodRequest, pod: &Value, snapshot: &Snapshot) -> Option<Option<super::plan::Ports>> {
+    let request = PodRequest { owner: request.owner.clone(), ..PodRequest::new(&request.namespace, pod.clone()).unwrap() };
+    Some(Member::of(&request, snapshot, "Deployment/orders", false)?.ports)
 }
 
 fn is_of_namespace(code: super::Code) -> bool {
