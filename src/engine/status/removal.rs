@@ -26,6 +26,10 @@ pub(super) fn unneeded(app: &App, observed: &Observed, live: Live, drains: &Drai
         if wanted.contains(&key) {
             continue;
         }
+        if yields(app, live, object) {
+            made.steps.push(Step::Delete(reference(object)));
+            continue;
+        }
         let remembered = (key.0.to_owned(), key.1.clone());
         let held = is_carried(object) || !app.faults.is_empty() || drains.hold(app, object) || unreplaced(app, live, made, object);
         if held {
@@ -52,6 +56,12 @@ pub(super) fn unneeded(app: &App, observed: &Observed, live: Live, drains: &Drai
             made.steps.push(Step::Delete(reference(wiring)));
         }
     }
+}
+
+/// Of two Resiliencies that name a component, daprd keeps the one that it loaded last: podwire's makes way for somebody else's.
+fn yields(app: &App, live: Live, object: &Value) -> bool {
+    let Some(first) = app.first().filter(|_| kind(object) == "Resiliency" && app.faults.is_empty()) else { return false };
+    live.neighbour(&app.app_id, &first.pubsub).is_some()
 }
 
 /// A Service goes after the Triggers that name it, a Resiliency after the Subscriptions that need it.

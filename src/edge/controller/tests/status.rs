@@ -76,6 +76,8 @@ fn a_resiliency_of_somebody_else_in_scope_keeps_ours_away() {
     sim.settle();
     let says = sim.says("billing", "SubscriptionsReady");
     assert_eq!(says, "False ResiliencyConflict Resiliency theirs names component pubsub: it holds, and podwire's is not written");
+    assert!(sim.get("Resiliency", "podwire-billing").is_none(), "daprd would keep the one that it loads last");
+    assert!(sim.get("Subscription", "billing-orders").is_some());
 }
 
 #[test]
