@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::names::{BrokerName, Topic};
 use crate::api::style::Style;
 use crate::engine::app::{App, Member};
 
@@ -57,12 +58,13 @@ impl App {
 }
 
 fn ends(member: &Member) -> Vec<End> {
-    let through = |topic: &crate::api::names::Topic, side: Style| match side {
-        Style::Sidecar => Some(format!("{}/{topic}", member.pubsub)),
-        Style::Broker => member.intent.broker_of(topic).map(|name| name.to_string()),
+    let through = |topic: &Topic, role: Role, side: Style| match (side, role) {
+        (Style::Sidecar, _) => Some(format!("{}/{topic}", member.pubsub)),
+        // A Broker that annotations name is that of what the application publishes and consumes.
+        (Style::Broker, Role::DeadLetters) => BrokerName::of_topic(topic).map(|name| name.to_string()),
+        (Style::Broker, Role::Publishes | Role::Consumes) => member.intent.broker_of(topic).map(|name| name.to_string()),
     };
-    let end =
-        |topic: &crate::api::names::Topic, role, side| Some(End { topic: topic.to_string(), role, side, through: through(topic, side)? });
+    let end = |topic: &Topic, role, side| Some(End { topic: topic.to_string(), role, side, through: through(topic, role, side)? });
     let publishes = member.intent.publish.iter().filter_map(|topic| end(topic, Role::Publishes, member.publish));
     let entries = &member.intent.subscribe;
     let consumes = member.listen.iter().flat_map(|side| entries.iter().filter_map(|entry| end(&entry.topic, Role::Consumes, *side)));

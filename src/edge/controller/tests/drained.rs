@@ -136,6 +136,21 @@ fn dead_letters_are_to_be_heard_where_they_are_sent_and_need_nobody() {
 }
 
 #[test]
+fn dead_letters_go_to_the_broker_of_their_topic_whatever_broker_is_named() {
+    let mut sim = Sim::new();
+    let named = "podwire.io/style: broker\npodwire.io/broker: main\npodwire.io/subscribe: ";
+    sim.put(&deployment("billing", &format!("{named}'[{{topic: orders, type: order, deadLetter: orders-dead}}]'")));
+    sim.put(&deployment("complaints", "podwire.io/style: broker\npodwire.io/subscribe: orders-dead"));
+    sim.settle();
+    assert_eq!(sim.says("complaints", "Connected"), "True Connected");
+    sim.put(&deployment("complaints", &format!("{named}'[{{topic: orders-dead, type: order}}]'")));
+    sim.settle();
+    let missed =
+        "False Missed billing sends dead letters to orders-dead through orders-dead and complaints listens to main: name the same in both";
+    assert_eq!(sim.says("complaints", "Connected"), missed);
+}
+
+#[test]
 fn a_new_process_begins_every_clock_anew() {
     let mut sim = moved();
     sim.settle();
