@@ -103,7 +103,7 @@ impl Reconciler {
         let snapshot = self.snapshots.current();
         for key in &keys {
             let app = self.gather(key, &snapshot);
-            self.note_ends(key, &app);
+            self.take_ends(key, &app);
         }
         keys.into_iter().for_each(|key| self.queue.add(key));
     }
@@ -332,20 +332,26 @@ impl Reconciler {
 
     /// Takes in where an application publishes and listens; its neighbours hear of a change.
     fn note_ends(&self, key: &Key, app: &App) {
-        let ends = app.ends();
-        let mut flows = lock(&self.flows);
-        let namespace = flows.entry(key.namespace.clone()).or_default();
-        let before = if ends.is_empty() { namespace.remove(app_id(key)) } else { namespace.insert(app_id(key).to_owned(), ends.clone()) };
-        drop(flows);
-        if before.unwrap_or_default() != ends {
+        if self.take_ends(key, app) {
             let neighbours = lock(&self.world).neighbours(&key.namespace);
             neighbours.into_iter().filter(|other| other != key).for_each(|other| self.queue.add(other));
         }
     }
 
+    /// Whether the application publishes and listens elsewhere than before.
+    fn take_ends(&self, key: &Key, app: &App) -> bool {
+        let ends = app.ends();
+        let mut flows = lock(&self.flows);
+        let namespace = flows.entry(key.namespace.clone()).or_default();
+        let before = if ends.is_empty() { namespace.remove(app_id(key)) } else { namespace.insert(app_id(key).to_owned(), ends.clone()) };
+        before.unwrap_or_default() != ends
+    }
+
     fn forget(&self, key: &Key) {
+        lock(&self.world).part_from_all(key);
         lock(&self.memories).remove(key);
         lock(&self.met).remove(key);
+        lock(&self.refused).remove(key);
         lock(&self.pace).remove(key);
         let mut flows = lock(&self.flows);
         if let Some(namespace) = flows.get_mut(&key.namespace) {

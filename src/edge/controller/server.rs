@@ -134,20 +134,29 @@ impl Bound {
         let work = queue::work(queue, config.workers, working, run, |_, outcome, took| metrics.record(outcome, took));
         let prepare = prepare(leading, works, &snapshots, &reconciler);
         tracing::info!(metrics = %address, "watching");
-        let (ended, (), (), (), ()) = tokio::join!(plain, election, prepare, work, install);
+        let all = async {
+            tokio::join!(election, prepare, work, install);
+            Ok(())
+        };
+        // Without the plain port nobody could tell whether it lives.
+        let ended = tokio::try_join!(plain, all);
         watching.abort();
-        ended.map_err(ControllerError::Ended)
+        ended.map(drop).map_err(ControllerError::Ended)
     }
 }
 
 /// A leader works once it knows everything: who publishes and who listens is asked of all applications before the first is reconciled.
-async fn prepare(mut leading: watch::Receiver<bool>, works: watch::Sender<bool>, snapshots: &Snapshots, reconciler: &Reconciler) {
+async fn prepare(mut leading: watch::Receiver<bool>, works: watch::Sender<bool>, snapshots: &Snapshots, reconciler: &Arc<Reconciler>) {
     loop {
         if *leading.borrow_and_update() {
             while !snapshots.missing().is_empty() && *leading.borrow() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            reconciler.prime();
+            let reconciler = Arc::clone(reconciler);
+            // The Lease is renewed meanwhile.
+            if let Err(panic) = tokio::task::spawn_blocking(move || reconciler.prime()).await {
+                std::panic::resume_unwind(panic.into_panic());
+            }
         }
         let leads = *leading.borrow();
         works.send_replace(leads);

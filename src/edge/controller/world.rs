@@ -69,7 +69,7 @@ impl World {
         let told = part == Part::Policies && self.says_the_same(part, &place, object);
         self.forget(part, &place, kept.as_ref());
         if !told {
-            self.spread(part, object);
+            self.spread(part, &place);
         }
         let Some(kept) = kept else { return };
         if part == Part::AddressMaps {
@@ -87,15 +87,18 @@ impl World {
 
     /// Lets an object go.
     pub(super) fn remove(&mut self, part: Part, object: &Value) {
-        self.forget(part, &Place::of(object), None);
-        self.spread(part, object);
+        self.let_go(part, &Place::of(object));
     }
 
     /// Everything of a part that is not among these is gone.
     pub(super) fn retain(&mut self, part: Part, listed: &BTreeSet<Place>) {
         let known = self.objects.get(&part).into_iter().flat_map(|all| all.keys());
         let gone: Vec<Place> = known.filter(|place| !listed.contains(place)).cloned().collect();
-        gone.iter().for_each(|place| self.forget(part, place, None));
+        gone.iter().for_each(|place| self.let_go(part, place));
+        // Of what is not kept nobody knows whether something is gone.
+        if !self.objects.contains_key(&part) {
+            self.everybody();
+        }
     }
 
     /// A kind is installed, or is no more.
@@ -196,6 +199,11 @@ impl World {
         named || labels["app.kubernetes.io/managed-by"] == "podwire" && labels[APP_ID_LABEL].as_str() == key.app_id.as_deref()
     }
 
+    /// Nothing stands in the way of an application that is no more.
+    pub(super) fn part_from_all(&mut self, key: &Key) {
+        self.strangers.remove(key);
+    }
+
     /// Whether there is anything of an application.
     pub(super) fn holds(&self, key: &Key) -> bool {
         self.apps.contains_key(key)
@@ -229,6 +237,11 @@ impl World {
         }
     }
 
+    fn let_go(&mut self, part: Part, place: &Place) {
+        self.forget(part, place, None);
+        self.spread(part, place);
+    }
+
     /// Takes an object out, unless it only changes; applications that lose it hear of it.
     fn forget(&mut self, part: Part, place: &Place, next: Option<&Kept>) {
         let Some(kept) = self.objects.get_mut(&part).and_then(|all| all.remove(place)) else { return };
@@ -253,20 +266,20 @@ impl World {
     /// Whether an object was known with the same spec: only its status is another one.
     fn says_the_same(&self, part: Part, place: &Place, object: &Value) -> bool {
         let known = self.objects.get(&part).and_then(|all| all.get(place));
-        matches!(known, Some(Kept::Object(known)) if known["metadata"]["generation"] == object["metadata"]["generation"])
+        let same = |known: &Value| ["uid", "generation"].iter().all(|field| known["metadata"][field] == object["metadata"][field]);
+        matches!(known, Some(Kept::Object(known)) if same(known))
     }
 
     /// Some objects concern more applications than their own.
-    fn spread(&mut self, part: Part, object: &Value) {
+    fn spread(&mut self, part: Part, place: &Place) {
         match part {
             Part::Policies | Part::Features | Part::TrustAnchors | Part::Mtls | Part::Placement | Part::Scheduler => self.everybody(),
             Part::Namespaces => {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                let all: Vec<Key> = self.of_namespace(&name).cloned().collect();
+                let all: Vec<Key> = self.of_namespace(&place.name).cloned().collect();
                 self.news.extend(all);
             }
             Part::Brokers | Part::AddressMaps | Part::LimitRanges | Part::Resiliencies => {
-                let all: Vec<Key> = self.of_namespace(&Place::of(object).namespace).cloned().collect();
+                let all: Vec<Key> = self.of_namespace(&place.namespace).cloned().collect();
                 self.news.extend(all);
             }
             _ => {}
@@ -280,5 +293,60 @@ impl World {
 
     fn of_namespace(&self, namespace: &str) -> impl Iterator<Item = &Key> {
         self.apps.range(Key::of_namespace(namespace)..).map(|(key, _)| key).take_while(move |key| key.namespace == namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn broker(name: &str) -> Value {
+        json!({ "apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "metadata": { "name": name, "namespace": "shop" } })
+    }
+
+    /// A world with a Wiring of `billing`, and no news.
+    fn world() -> World {
+        let labels = json!({ "app.kubernetes.io/managed-by": "podwire", APP_ID_LABEL: "billing" });
+        let metadata = json!({ "name": "billing", "namespace": "shop", "labels": labels });
+        let mut world = World::default();
+        world.put(Part::Wirings, &json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "Wiring", "metadata": metadata }));
+        world.take_news();
+        world
+    }
+
+    #[test]
+    fn what_went_while_no_watch_could_tell_is_news_to_whom_it_concerns() {
+        let (mut world, billing) = (world(), Key::new("shop", "billing"));
+        for part in [Part::Brokers, Part::Resiliencies] {
+            world.put(part, &broker("orders"));
+            assert!(world.take_news().contains(&billing));
+            world.retain(part, &BTreeSet::new());
+            assert!(world.take_news().contains(&billing), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_made_anew_under_its_name_is_news_although_its_generation_is_the_same() {
+        let policy = |uid: &str, seen: u64| {
+            let metadata = json!({ "name": "default", "uid": uid, "generation": 1, "resourceVersion": seen.to_string() });
+            json!({ "apiVersion": "podwire.io/v1alpha1", "kind": "InjectionPolicy", "metadata": metadata })
+        };
+        let (mut world, billing) = (world(), Key::new("shop", "billing"));
+        let mut hears = |uid: &str, seen: u64| {
+            world.put(Part::Policies, &policy(uid, seen));
+            world.take_news().contains(&billing)
+        };
+        assert_eq!([("a", 1), ("a", 2), ("b", 3)].map(|(uid, seen)| hears(uid, seen)), [true, false, true]);
+    }
+
+    #[test]
+    fn who_is_no_more_has_nobody_in_the_way() {
+        let (mut world, billing) = (world(), Key::new("shop", "billing"));
+        world.meet(&billing, broker("orders"));
+        assert_eq!(world.strangers(&billing).len(), 1);
+        world.part_from_all(&billing);
+        assert!(world.strangers(&billing).is_empty());
     }
 }
