@@ -5,7 +5,7 @@ CARGO ?= cargo
 DEMO := --bin podwire --example demo --example app
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-up test test-all test-offline test-cluster test-node test-migration cluster cluster-down bench golden tools node-tools cargo
+.PHONY: help build demo demo-up test test-offline test-cluster test-node test-migration cluster cluster-down bench golden tools node-tools cargo
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-20s  %s\n' "$$target" "$$text"; done
@@ -25,36 +25,31 @@ demo-up: cargo ## The same, and the API server stays until Ctrl-C, for your own 
 	@$(CARGO) run --quiet --example demo -- --keep
 
 # What fails soonest comes first.
-test: cargo ## Run every test and check but those on a node (about 30 minutes at first on 2 cores, then about 10)
+test: cargo ## Run every test and check; those on a node where the machine can have one (about 40 minutes at first on 2 cores, then about 9)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) check --lib --no-default-features
+	$(CARGO) test --no-run
 	$(MAKE) --no-print-directory test-offline
 	$(MAKE) --no-print-directory test-cluster
-
-# The controller's tests wait more than they compute, so the others run beside them.
-test-all: cargo ## The same and those on a node (Linux, root), what takes long side by side
-	$(CARGO) test --no-run
-	$(MAKE) --no-print-directory tools node-tools
-	$(MAKE) --no-print-directory test-offline
-	CARGO="$(CARGO)" tests/tools/suites controller "cluster node install migration"
+	$(MAKE) --no-print-directory test-node
 
 test-offline: cargo ## Run the tests that need cargo alone
 	$(CARGO) test --lib --bins --test offline
 	$(CARGO) test --doc
 
-test-cluster: cargo tools ## Run the tests with a real API server (needs Go once, to build it)
-	$(CARGO) test --test cluster
-	$(CARGO) test --test controller
-	$(CARGO) test --test install
+# They wait more than they compute. That of the controller measures times, and goes before the others.
+test-cluster: cargo tools ## Run the tests with a real API server, side by side (needs Go once, to build it; then about 4 minutes)
+	$(CARGO) test --no-run --test cluster --test controller --test install
+	CARGO="$(CARGO)" tests/tools/suites controller cluster install
 
-test-node: cargo ## Deliver events on a real node with Dapr, Redis and Knative (Linux, root; 20 minutes at first, then about 4)
+test-node: cargo node-tools ## Deliver events on a real node with Dapr, Redis and Knative (Linux, root; 20 minutes at first, then less than 5)
 	$(CARGO) build --bin podwire --example app
 	$(CARGO) test --test node
 
-test-migration: cargo ## Change the style of applications under load on such a node, with Dapr's own times (about 12 minutes, and nothing else may run)
+test-migration: cargo node-tools ## Change the style of applications under load on such a node, with Dapr's own times (about 12 minutes, and nothing else may run)
 	$(CARGO) build --bin podwire --example app
-	$(CARGO) test --test migration -- --ignored
+	$(CARGO) test --test node -- --ignored
 
 cluster: ## Start such a node to play with: tests/tools/cluster enter kubectl get pods -A
 	tests/tools/cluster up

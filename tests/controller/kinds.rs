@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::control_plane::Tools;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
-use crate::words::{condition, deployment, expect, holds, message, owned};
+use crate::words::{deployment, expect, holds, message, owned};
 use crate::{Test, World};
 
 pub(crate) const ALONE: &[(&str, Test)] = &[
@@ -96,10 +96,9 @@ fn timeouts(world: &World) -> Result<(), Failure> {
         expect("the Trigger", &now["metadata"]["uid"], &before["metadata"]["uid"])?;
         flag("enabled")?;
         becomes(&json!("PT5S"))?;
-        let wiring = world.lab.get(&["wiring", "cart", "-n", namespace])?;
         let edited = world.events(namespace, "Wiring/cart")?;
         require("nobody is said to have edited it", edited.is_empty())?;
-        expect("Accepted", condition(&wiring, "Accepted"), Some(("True", "Wired")))
+        world.wiring(namespace, "cart", "Accepted", "True", "Wired").map(drop)
     })();
     world.lab.kubectl(&["delete", "configmap", "config-features", "-n", "knative-eventing", "--ignore-not-found"])?;
     done

@@ -1,5 +1,5 @@
-//! `podwire controller` against a real API server: one control plane for all tests, a namespace for each. The controller has the permissions
-//! that ship; Knative is imitated, and so are sidecars.
+//! `podwire controller` against a real API server: a namespace for each test, and a second control plane for those that concern the whole
+//! cluster. The controller has the permissions that ship; Knative is imitated, and so are sidecars.
 //!
 //! `cargo test --test controller NAME` runs those whose name holds NAME. Logs of a failed run are kept, and their folder is named.
 
@@ -28,10 +28,11 @@ mod takeover;
 mod told;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -49,28 +50,61 @@ pub(crate) struct World {
     /// podwire's webhook, registered as it ships.
     pub(crate) webhook: Podwire,
     pub(crate) lab: Lab,
-    /// Written by a test that concerns the whole cluster; every other test reads.
-    alone: RwLock<()>,
+}
+
+/// Tests with a cluster of theirs, which is started by the first of them.
+#[derive(Default)]
+struct House {
+    world: OnceLock<Result<World, Failure>>,
     line: Line,
 }
 
 /// Those that run alone run in the order of their list: the last ones leave a crowd behind, which would slow down the others.
 #[derive(Default)]
 struct Line {
-    tickets: AtomicUsize,
-    served: Mutex<usize>,
-    next: Condvar,
+    /// Who waits, and whether somebody runs.
+    state: Mutex<(BTreeSet<usize>, bool)>,
+    moved: Condvar,
+}
+
+impl House {
+    fn enter(&self, test: Test) -> Result<(), Failure> {
+        match self.world.get_or_init(world) {
+            Ok(world) => test(world),
+            Err(failure) => Err(Failure::new(format!("there is no cluster: {failure}"))),
+        }
+    }
+
+    /// Looks at what controllers did, and keeps the logs where something failed.
+    fn close(&self, failed: bool) -> bool {
+        let Some(Ok(world)) = self.world.get() else { return false };
+        let forbidden = attacks::nothing_was_forbidden(world);
+        if failed || forbidden.is_err() {
+            world.lab.plane.keep_on_failure();
+            eprintln!("logs: {}", world.lab.plane.dir().display());
+        }
+        forbidden.is_err_and(|failure| {
+            eprintln!("a request was forbidden: {failure}");
+            true
+        })
+    }
 }
 
 impl Line {
-    /// Waits for its turn and runs.
-    fn run<T>(&self, test: impl FnOnce() -> T) -> T {
-        let ticket = self.tickets.fetch_add(1, Ordering::SeqCst);
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.next.wait_while(served, |served| *served != ticket));
+    /// Waits until nobody runs, and nobody waits whose place is before this one; then runs.
+    fn run<T>(&self, place: usize, test: impl FnOnce() -> T) -> T {
+        let lock = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().0.insert(place);
+        // All that begin at this moment take their places first.
+        std::thread::sleep(Duration::from_millis(50));
+        let turn = self.moved.wait_while(lock(), |(waiting, busy)| *busy || waiting.first() != Some(&place));
+        let mut state = turn.unwrap_or_else(PoisonError::into_inner);
+        state.0.remove(&place);
+        state.1 = true;
+        drop(state);
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.next.notify_all();
+        lock().1 = false;
+        self.moved.notify_all();
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
@@ -91,46 +125,20 @@ impl World {
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // why 4: the tests wait for controllers more than they compute.
-    arguments.test_threads = arguments.test_threads.or(Some(4));
-    if arguments.list {
-        let names = together().into_iter().chain(alone()).map(|(name, _)| Trial::test(name, || Ok(())));
-        return libtest_mimic::run(&arguments, names.collect()).exit_code();
-    }
-    let world = match world() {
-        Ok(world) => Arc::new(world),
-        Err(failure) => {
-            eprintln!("the tests of the controller cannot begin: {failure}");
-            return ExitCode::FAILURE;
-        }
-    };
+    // why 6: the tests wait for controllers more than they compute. Each that runs alone has a thread in which it waits for its turn.
+    arguments.test_threads = arguments.test_threads.or(Some(6 + alone().len()));
+    let [many, one] = [(); 2].map(|()| Arc::new(House::default()));
+    let alone = alone().into_iter().enumerate().map(|(place, (name, test))| {
+        let house = Arc::clone(&one);
+        Trial::test(name, move || Ok(house.line.run(place, || house.enter(test))?))
+    });
     let together = together().into_iter().map(|(name, test)| {
-        let world = Arc::clone(&world);
-        Trial::test(name, move || {
-            let _others = world.alone.read().unwrap_or_else(PoisonError::into_inner);
-            Ok(test(&world)?)
-        })
+        let house = Arc::clone(&many);
+        Trial::test(name, move || Ok(house.enter(test)?))
     });
-    let alone = alone().into_iter().map(|(name, test)| {
-        let world = Arc::clone(&world);
-        Trial::test(name, move || {
-            world.line.run(|| {
-                let _nobody_else = world.alone.write().unwrap_or_else(PoisonError::into_inner);
-                Ok(test(&world)?)
-            })
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, together.chain(alone).collect());
-    let forbidden = attacks::nothing_was_forbidden(&world);
-    if conclusion.has_failed() || forbidden.is_err() {
-        world.lab.plane.keep_on_failure();
-        eprintln!("logs: {}", world.lab.plane.dir().display());
-    }
-    if let Err(failure) = forbidden {
-        eprintln!("a request was forbidden: {failure}");
-        return ExitCode::FAILURE;
-    }
-    conclusion.exit_code()
+    let conclusion = libtest_mimic::run(&arguments, alone.chain(together).collect());
+    let failed = [many, one].map(|house| house.close(conclusion.has_failed()));
+    if failed.contains(&true) { ExitCode::FAILURE } else { conclusion.exit_code() }
 }
 
 /// Tests that run side by side, each in namespaces of its own.
@@ -147,16 +155,17 @@ fn together() -> Vec<(&'static str, Test)> {
         owners::TESTS,
         told::TESTS,
         broker::TESTS,
-        rest::TESTS,
         sidecar::TESTS,
         bench::TESTS,
     ]
     .concat()
 }
 
-/// Tests during which no other runs.
+/// Tests during which no other runs in their cluster.
 fn alone() -> Vec<(&'static str, Test)> {
     [
+        // Nobody has left anything behind.
+        rest::ALONE,
         bench::ALONE,
         election::ALONE,
         kinds::ALONE,
@@ -180,5 +189,5 @@ pub(crate) fn world() -> Result<World, Failure> {
     lab.register(&webhook)?;
     let knative = Knative::start(&lab)?;
     let controller = Controller::start(&lab, program, &[])?;
-    Ok(World { controller: Mutex::new(Some(controller)), knative, webhook, lab, alone: RwLock::default(), line: Line::default() })
+    Ok(World { controller: Mutex::new(Some(controller)), knative, webhook, lab })
 }

@@ -1,4 +1,4 @@
-//! A cluster in which nothing happens that concerns podwire: one of its own, for other tests leave applications behind that are in the middle of a move.
+//! A cluster in which nothing happens that concerns podwire: the first test of its own, for others leave applications behind that are in the middle of a move.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,13 +13,7 @@ use crate::support::sidecars::{Sidecar, run_pod};
 use crate::words::{deployment, expect};
 use crate::{Test, World};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("rest::what_changes_nothing_is_answered_with_no_request", |_| {
-    let own = crate::world()?;
-    at_rest(&own).inspect_err(|_| {
-        own.lab.plane.keep_on_failure();
-        eprintln!("logs: {}", own.lab.plane.dir().display());
-    })
-})];
+pub(crate) const ALONE: &[(&str, Test)] = &[("rest::what_changes_nothing_is_answered_with_no_request", at_rest)];
 
 const NAMESPACE: &str = "rest";
 

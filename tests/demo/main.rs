@@ -108,7 +108,7 @@ fn next(screen: &Screen, podwire: &Path) -> Result<(), Error> {
          {podwire} inject --diff -f FILE\n    what podwire would change in your manifests\n\
          {podwire} explain\n    every mistake that podwire finds; `explain PW003` is the page of one\n\
          make cluster\n    such a node to play with (Linux, root)\n\
-         make test\n    the tests, those with a real API server among them; `make test-all` has those on a node too"
+         make test\n    the tests, those with a real API server and those on a node among them"
     ))
 }
 

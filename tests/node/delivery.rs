@@ -1,14 +1,13 @@
 //! One application, byte for byte, in both styles: what arrives, how often, in which form.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::Test;
 use crate::node::{Failure, Node, require, wait_for};
-use crate::shop::{ALONE, App, Delivery, Shop, Style, distinct};
+use crate::shop::{App, Brokers, Delivery, Shop, Style, distinct};
 use crate::table::note;
 
 macro_rules! both_styles {
@@ -21,11 +20,11 @@ macro_rules! both_styles {
     };
 }
 
-both_styles!(killed, once, compete, fanout, members, routes, dead, poison, job, early, both, restricted);
+both_styles!(killed, poison, both, dead, once, compete, fanout, members, routes, job, early, restricted);
 
 fn within(node: &Node, test: &str, style: Style, work: fn(&Shop) -> Result<(), Failure>) -> Result<(), Failure> {
-    let _present = ALONE.read().unwrap_or_else(PoisonError::into_inner);
-    let shop = Shop::open(node, test, style)?;
+    let brokers = if style == Style::Broker || test == "both" { Brokers::Shared } else { Brokers::Unused };
+    let shop = Shop::open_with(node, test, style, brokers)?;
     work(&shop)?;
     shop.close()
 }

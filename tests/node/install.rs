@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Test;
 use crate::node::{Failure, NAMESPACE, Node, holds, require, wait_for};
 use crate::process::kill;
-use crate::shop::ALONE;
+use crate::shop::PODWIRE;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("install::helm_test_passes", tested),
@@ -25,7 +25,7 @@ fn tested(node: &Node) -> Result<(), Failure> {
 }
 
 fn mounted(node: &Node) -> Result<(), Failure> {
-    let _present = ALONE.read().unwrap_or_else(PoisonError::into_inner);
+    let _present = PODWIRE.read().unwrap_or_else(PoisonError::into_inner);
     let secret = node.get(&["secret", "podwire-webhook-tls", "-n", NAMESPACE])?;
     require("the controller has filled it", secret["data"]["tls.crt"].is_string() && secret["data"]["ca.key"].is_string())?;
     let pods = node.get(&["pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=webhook"])?;
@@ -39,7 +39,7 @@ fn mounted(node: &Node) -> Result<(), Failure> {
 
 /// The replicas are deleted one after the other while pods ask, and none is refused; then one is killed outright, and it is counted what that costs.
 fn one(node: &Node) -> Result<(), Failure> {
-    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = PODWIRE.write().unwrap_or_else(PoisonError::into_inner);
     let selector = ["-n", NAMESPACE, "-l", "app.kubernetes.io/component=webhook"];
     let ready = || node.kubectl(&["rollout", "status", "deployment", "podwire-webhook", "-n", NAMESPACE, "--timeout=60s"]);
     let pods = node.get(&[["pods"].as_slice(), &selector].concat())?;
@@ -96,7 +96,7 @@ fn ask(node: &Node) -> Result<(), Failure> {
 
 /// Every webhook pod is gone, and what the cluster needs to live comes up all the same; then podwire does.
 fn alone(node: &Node) -> Result<(), Failure> {
-    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = PODWIRE.write().unwrap_or_else(PoisonError::into_inner);
     node.kubectl(&["scale", "deployment", "podwire-webhook", "-n", NAMESPACE, "--replicas=0"])?;
     node.kubectl(&["wait", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=webhook", "--for=delete", "--timeout=60s"])?;
     let asked = node.kubectl(&["run", "asks", "--image=none", "--dry-run=server", "--annotations=podwire.io/app-id=asks"]);

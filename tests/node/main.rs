@@ -1,14 +1,17 @@
 //! Events that are really delivered: a node of its own with real Dapr, Redis and Knative, podwire installed on it by its chart, and one application that runs in both styles.
 //!
-//! `cargo test --test node NAME` runs those whose name holds NAME.
+//! `cargo test --test node NAME` runs those whose name holds NAME. `-- --ignored` runs whole migrations instead, with Dapr's own times, three applications at once, on a machine that
+//! does nothing else: `UPDATE=1 make test-migration` writes what they count into docs/portability.md.
 
 #[path = "../support/client.rs"]
 mod client;
+mod counted;
 mod delivery;
 #[path = "../support/failure.rs"]
 mod failure;
 mod install;
 mod ledgers;
+mod migration;
 #[path = "../support/node/mod.rs"]
 mod node;
 mod outages;
@@ -25,7 +28,13 @@ use std::process::ExitCode;
 use run::Test;
 
 fn main() -> ExitCode {
-    // why 4: the tests wait for kubelets and retries more than they compute.
-    // What takes longest comes first, and what runs alone comes last: it waits for everything that runs, and everything waits for it.
-    run::run(4, &[placement::TESTS, delivery::TESTS, install::TESTS, outages::TESTS].concat(), &[], table::fresh)
+    run::run(&in_order(), migration::WHOLE)
+}
+
+/// What takes longest comes first. Who kills a part of Knative waits until nobody else has a Broker, beside tests with sidecars alone; who takes podwire
+/// away waits for everybody.
+fn in_order() -> Vec<(&'static str, Test)> {
+    let (broker, sidecar): (Vec<_>, Vec<_>) = delivery::TESTS.iter().partition(|(name, _)| name.starts_with("broker"));
+    let (first, last) = sidecar.split_at(sidecar.len() / 2);
+    [migration::TESTS, placement::TESTS, &broker, first, outages::TESTS, last, install::TESTS].concat()
 }

@@ -1,7 +1,5 @@
 //! A part of the runtime is killed while events come; and Dapr's own injector beside podwire.
 
-use std::sync::PoisonError;
-
 use serde_json::json;
 
 use crate::Test;
@@ -9,7 +7,7 @@ use crate::ledgers::now;
 use crate::node::{Failure, Node, require, wait_for};
 use crate::outcome::LATE;
 use crate::process::{Process, kill};
-use crate::shop::{ALONE, App, Shop, Style};
+use crate::shop::{App, Brokers, Shop, Style};
 use crate::table::note;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -27,11 +25,11 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("sidecar::daprs_own_injector_beside_podwire", injector),
 ];
 
-/// Kills the processes that fit while events come. Nothing else runs: what is killed may be everybody's.
+/// Kills the processes that fit while events come: a sidecar of its own, or a part of Knative that belongs to everybody.
 fn without(node: &Node, side: &str, style: Style, fits: fn(&Process, &str) -> bool) -> Result<(), Failure> {
     const COUNT: usize = 300;
-    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
-    let (shop, topic) = (Shop::open(node, &format!("no-{side}"), style)?, format!("no-{side}-orders"));
+    let brokers = if style == Style::Broker { Brokers::Alone } else { Brokers::Unused };
+    let (shop, topic) = (Shop::open_with(node, &format!("no-{side}"), style, brokers)?, format!("no-{side}-orders"));
     shop.start(&[App::publishing("web", &topic), App::consuming("billing", topic.clone())])?;
     shop.tell("web", "/_publish", &json!({ "topic": topic, "type": "order", "prefix": "a-", "count": COUNT, "per_second": 50 }))?;
     shop.receives("billing", 50, 30)?;
@@ -53,8 +51,7 @@ fn without(node: &Node, side: &str, style: Style, fits: fn(&Process, &str) -> bo
 /// The dispatcher of the in-memory channel has in its memory what it has accepted and not delivered.
 fn dispatcher(node: &Node) -> Result<(), Failure> {
     const COUNT: usize = 1000;
-    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
-    let shop = Shop::open(node, "dispatcher", Style::Broker)?;
+    let shop = Shop::open_with(node, "dispatcher", Style::Broker, Brokers::Alone)?;
     let order = |prefix: &str, count: usize| json!({ "topic": "dispatcher-orders", "type": "order", "prefix": prefix, "count": count, "per_second": 100 });
     shop.start(&[App::publishing("web", "dispatcher-orders"), App::consuming("billing", "dispatcher-orders").with("retry", "for=60s")])?;
     shop.tell("billing", "/_answers", &json!({ "prefix": "tried-", "status": 503 }))?;
@@ -104,7 +101,7 @@ fn restarts(node: &Node) -> Result<(u64, bool), Failure> {
 
 /// Dapr injects, podwire adds the rest, and events arrive.
 fn injector(node: &Node) -> Result<(), Failure> {
-    let _present = ALONE.read().unwrap_or_else(PoisonError::into_inner);
+    let shop = Shop::open(node, "injector", Style::Sidecar)?;
     node.kubectl(&["scale", "deployment", "dapr-sidecar-injector", "-n", "dapr-system", "--replicas=1"])?;
     let probe = [
         "run",
@@ -117,7 +114,6 @@ fn injector(node: &Node) -> Result<(), Failure> {
         "--annotations=dapr.io/app-id=probe",
     ];
     wait_for("Dapr injects", 60, || node.kubectl(&probe).ok()?.contains("name: daprd").then_some(()))?;
-    let shop = Shop::open(node, "injector", Style::Sidecar)?;
     let dapr = |app: App<'static>, app_id: &str| {
         app.with("dapr.io/enabled", "true").with("dapr.io/app-id", app_id).with("dapr.io/app-port", "8080")
     };

@@ -1,5 +1,4 @@
 //! What became of events that were published: how many were accepted, came, came late or twice.
-#![allow(dead_code)] // Deliveries and migrations each use a part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

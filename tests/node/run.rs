@@ -9,20 +9,17 @@ use std::time::Instant;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::node::{self, Begun, Failure, House, INSIDE, Node};
+use crate::{counted, table};
 
 pub(crate) type Test = fn(&Node) -> Result<(), Failure>;
 
-/// Runs tests on a node, so many at a time; `after` looks at what they have seen, where all passed and none was left out by name. Those that `asked` holds run with `--ignored` only.
+/// Runs tests on a node. Those that `asked` holds run with `--ignored` only.
 ///
 /// Where this machine cannot have a node it says so in one line, and fails where `PODWIRE_NODE=required`.
-pub(crate) fn run(
-    threads: usize,
-    tests: &[(&'static str, Test)],
-    asked: &[(&'static str, Test)],
-    after: fn() -> Result<(), Failure>,
-) -> ExitCode {
+pub(crate) fn run(tests: &[(&'static str, Test)], asked: &[(&'static str, Test)]) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(threads));
+    // why 5: the tests wait for kubelets and retries more than they compute. Of whole migrations more than three make each other late.
+    arguments.test_threads = arguments.test_threads.or(Some(if arguments.ignored { 3 } else { 5 }));
     let all = || tests.iter().map(|test| (*test, false)).chain(asked.iter().map(|test| (*test, true)));
     if arguments.list {
         let names = all().map(|((name, _), ignored)| Trial::test(name, || Ok(())).with_ignored_flag(ignored));
@@ -48,9 +45,11 @@ pub(crate) fn run(
         Trial::test(name, move || Ok(test(&node)?)).with_ignored_flag(ignored)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let seen = if arguments.ignored { counted::write } else { table::fresh };
+    // Who ran a part of them has not seen everything.
     if arguments.filter.is_none()
         && !conclusion.has_failed()
-        && let Err(failure) = after()
+        && let Err(failure) = seen()
     {
         eprintln!("{failure}");
         return ExitCode::FAILURE;

@@ -1,7 +1,7 @@
 //! A namespace with applications, in one style, and what they published and received.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,33 @@ use crate::ledgers::Ledgers;
 use crate::node::{APP, Failure, Node, holds, request, require, wait_for};
 
 /// Written by a test that takes podwire away; every other test reads.
-pub(crate) static ALONE: RwLock<()> = RwLock::new(());
+pub(crate) static PODWIRE: RwLock<()> = RwLock::new(());
+/// Written by a test that kills a part of Knative's; every other test with a Broker reads.
+static BROKERS: RwLock<()> = RwLock::new(());
+
+/// What a test makes of Brokers.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Brokers {
+    /// It has none.
+    Unused,
+    /// Others may use theirs.
+    Shared,
+    /// It kills what all have in common.
+    Alone,
+}
+
+/// Held by a test as long as it runs.
+type Present = (RwLockReadGuard<'static, ()>, Option<RwLockReadGuard<'static, ()>>, Option<RwLockWriteGuard<'static, ()>>);
+
+impl Brokers {
+    /// Waits until the test can have what it needs.
+    fn enter(self) -> Present {
+        let podwire = PODWIRE.read().unwrap_or_else(PoisonError::into_inner);
+        let shared = (self == Brokers::Shared).then(|| BROKERS.read().unwrap_or_else(PoisonError::into_inner));
+        let alone = (self == Brokers::Alone).then(|| BROKERS.write().unwrap_or_else(PoisonError::into_inner));
+        (podwire, shared, alone)
+    }
+}
 
 /// How applications are wired.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -33,6 +59,7 @@ pub(crate) struct Shop<'a> {
     pub(crate) style: Style,
     pub(crate) namespace: String,
     pub(crate) ledgers: Ledgers,
+    _present: Present,
 }
 
 /// An application: its name is that of its Deployment.
@@ -79,13 +106,19 @@ pub(crate) struct Delivery {
 impl<'a> Shop<'a> {
     /// Opens one, with a pub/sub component. Topics carry the test's name: all tests share one Redis.
     pub(crate) fn open(node: &'a Node, test: &str, style: Style) -> Result<Self, Failure> {
+        Shop::open_with(node, test, style, if style == Style::Broker { Brokers::Shared } else { Brokers::Unused })
+    }
+
+    /// The same, where the style does not say what it makes of Brokers.
+    pub(crate) fn open_with(node: &'a Node, test: &str, style: Style, brokers: Brokers) -> Result<Self, Failure> {
+        let present = brokers.enter();
         let namespace = format!("{test}-{}", style.word());
         node.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }))?;
         node.apply(&json!({
             "apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": { "name": "pubsub", "namespace": namespace },
             "spec": { "type": "pubsub.redis", "version": "v1", "metadata": [{ "name": "redisHost", "value": "redis.redis.svc.cluster.local:6379" }] },
         }))?;
-        Ok(Shop { node, style, ledgers: Ledgers::of(node.shared(&namespace)?), namespace })
+        Ok(Shop { node, style, ledgers: Ledgers::of(node.shared(&namespace)?), namespace, _present: present })
     }
 
     /// Makes room for others.

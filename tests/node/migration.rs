@@ -1,4 +1,4 @@
-//! The steps, and those who do not ask for them.
+//! Applications change their style under load: step by step as `podwire migrate` says, there and back; and without asking it, which must lose events.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -6,25 +6,25 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::counted;
 use crate::ledgers::now;
 use crate::node::{Failure, Node, require};
 use crate::outcome::Outcome;
-use crate::shop::{App, Shop, Style};
-use crate::table;
+use crate::shop::{App, Brokers, Shop, Style};
 
 /// With a component that gives up soon, and beside other tests: whether events are lost.
 pub(crate) const TESTS: &[(&str, Test)] = &[
-    ("short::an_application_that_drains", |node| there_and_back(node, OnTerm::Drain, &SHORT)),
-    ("short::consumers_first", |node| without_asking(node, Unasked::ConsumersFirst, &SHORT)),
+    ("migration::short::an_application_that_drains", |node| there_and_back(node, OnTerm::Drain, &SHORT)),
+    ("migration::short::consumers_first", |node| without_asking(node, Unasked::ConsumersFirst, &SHORT)),
 ];
 
 /// With Dapr's own times, on a machine that does nothing else: also how often and how late they come.
 pub(crate) const WHOLE: &[(&str, Test)] = &[
-    ("whole::an_application_that_drains", |node| there_and_back(node, OnTerm::Drain, &LONG)),
-    ("whole::an_application_that_exits_at_once", |node| there_and_back(node, OnTerm::Exit, &LONG)),
-    ("whole::an_application_that_ignores_sigterm", |node| there_and_back(node, OnTerm::Ignore, &LONG)),
-    ("whole::all_at_once", |node| without_asking(node, Unasked::AllAtOnce, &LONG)),
-    ("whole::consumers_first", |node| without_asking(node, Unasked::ConsumersFirst, &LONG)),
+    ("migration::whole::an_application_that_drains", |node| there_and_back(node, OnTerm::Drain, &LONG)),
+    ("migration::whole::an_application_that_exits_at_once", |node| there_and_back(node, OnTerm::Exit, &LONG)),
+    ("migration::whole::an_application_that_ignores_sigterm", |node| there_and_back(node, OnTerm::Ignore, &LONG)),
+    ("migration::whole::all_at_once", |node| without_asking(node, Unasked::AllAtOnce, &LONG)),
+    ("migration::whole::consumers_first", |node| without_asking(node, Unasked::ConsumersFirst, &LONG)),
 ];
 
 /// What the applications do when they are asked to end.
@@ -110,7 +110,7 @@ impl Times {
     /// The page tells of whole migrations alone.
     fn note(&self, place: &str, on_term: OnTerm, way: &str, outcome: &Outcome) {
         if self.strict {
-            table::note(place, on_term.deed(), way, outcome);
+            counted::note(place, on_term.deed(), way, outcome);
         }
     }
 }
@@ -173,7 +173,7 @@ struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     fn begin(node: &'a Node, name: &str, on_term: OnTerm, times: &'static Times) -> Result<Self, Failure> {
         let name = format!("{}-{name}", times.name);
-        let shop = Shop::open(node, &format!("moves-{name}"), Style::Sidecar)?;
+        let shop = Shop::open_with(node, &format!("moves-{name}"), Style::Sidecar, Brokers::Shared)?;
         if let Some((processing, redeliver)) = times.component {
             let metadata = [
                 ("redisHost", "redis.redis.svc.cluster.local:6379".to_owned()),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::migration::LATE;
 use crate::node::Failure;
 use crate::outcome::Outcome;
 use crate::page::Region;
-use crate::steps::LATE;
 
 /// Rows by their place in the table.
 static COUNTED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
