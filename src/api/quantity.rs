@@ -103,6 +103,17 @@ impl Quantity {
         Quantity { nanos: round_up(quotient, step).saturating_mul(step), ..self }
     }
 
+    /// So many of it.
+    pub fn many(self, count: u64) -> Self {
+        Quantity { nanos: self.nanos.saturating_mul(count.into()), ..self }
+    }
+
+    /// How often another amount fits into it whole; never where the other is nothing or less.
+    pub fn holds(self, other: Quantity) -> u64 {
+        let times = if other.nanos > 0 { self.nanos / other.nanos } else { 0 };
+        u64::try_from(times).unwrap_or_default()
+    }
+
     /// The steps in which such an amount is written. why 1024: as memory it is bytes.
     fn step(self) -> i128 {
         if self.nanos % NANO == 0 && self.nanos >= 1024 * NANO { NANO } else { NANO / 1000 }

@@ -127,14 +127,38 @@ pub struct RetryStatus {
     pub broker: String,
 }
 
-/// Requests of a pod.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// Requests of a pod, or of several.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
     /// CPU.
     pub cpu: Quantity,
     /// Memory.
     pub memory: Quantity,
+}
+
+impl Requests {
+    /// None.
+    pub const NONE: Requests = Requests { cpu: Quantity::ZERO, memory: Quantity::ZERO };
+
+    /// Those of so many pods.
+    pub fn many(self, pods: u64) -> Self {
+        Requests { cpu: self.cpu.many(pods), memory: self.memory.many(pods) }
+    }
+}
+
+impl std::ops::Add for Requests {
+    type Output = Requests;
+
+    fn add(self, other: Requests) -> Requests {
+        Requests { cpu: self.cpu + other.cpu, memory: self.memory + other.memory }
+    }
+}
+
+impl std::iter::Sum for Requests {
+    fn sum<I: Iterator<Item = Requests>>(all: I) -> Requests {
+        all.fold(Requests::NONE, std::ops::Add::add)
+    }
 }
 
 /// The CustomResourceDefinition of Wiring, which has a status and no spec.

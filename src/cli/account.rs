@@ -33,7 +33,7 @@ pub(super) fn section(text: &mut String, heading: &str, lines: impl IntoIterator
 }
 
 /// Rows with their cells below each other.
-fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+pub(super) fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows.into_iter().collect();
     let wide = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default();
     let line = |row: &Vec<String>| {

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::opts::Output;
 use super::{Exit, print};
-use crate::api::annotations::{LISTEN, PREFIX};
+use crate::api::annotations::{self, LISTEN, PREFIX};
 use crate::api::templates::Holder;
 use crate::api::yaml::{self, Node, NotYaml};
-use crate::engine::{Owner, PodRequest, Unreadable, copy_limits};
+use crate::engine::{Owner, PodRequest, Unreadable, copy_limits, undo};
 
 /// A text and where it is from.
 pub(super) struct Source {
@@ -289,6 +289,33 @@ impl Object<'_> {
             namespace: text(&metadata["namespace"]),
             listens_too: !holder.fields.is_empty() && metadata["annotations"][LISTEN] == "both",
         })
+    }
+
+    /// The template and its pods, where they ask, as the webhook would see them. What podwire added is taken out of a pod that stands for itself, and where `plain` of every template.
+    pub(super) fn asking(&self, namespace: &str, plain: bool) -> Option<(Template, PodRequest)> {
+        let template = self.template()?;
+        let mut whole: Value = self.value.clone();
+        let pod = template.of(&mut whole)?;
+        let is_asking = annotations::is_asking(pod);
+        if plain || template.owner == Owner::Bare {
+            // A record that cannot be read is left as it is.
+            let _ = undo(pod);
+        }
+        let request = is_asking.then(|| template.request(namespace, &whole).ok()).flatten()?;
+        Some((template, request))
+    }
+
+    /// How many pods it has at a time; of a DaemonSet that no cluster holds, on one node.
+    pub(super) fn pods(&self) -> u64 {
+        let of = |object: &Value, field: &str| object[field].as_u64().unwrap_or(1);
+        let spec = &self.value["spec"];
+        match self.kind {
+            "Pod" => 1,
+            "DaemonSet" => of(&self.value["status"], "desiredNumberScheduled"),
+            "Job" => of(spec, "parallelism"),
+            "CronJob" => of(&spec["jobTemplate"]["spec"], "parallelism"),
+            _ => of(spec, "replicas"),
+        }
     }
 
     /// The field by which podwire does not know the kind, where the object's pods ask for wiring in the usual place.

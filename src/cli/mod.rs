@@ -2,12 +2,14 @@
 
 mod account;
 mod certs;
+mod chart;
 mod check;
 mod controller;
 mod crds;
 mod diagnose;
 mod exit;
 mod explain;
+mod footprint;
 mod inject;
 mod lint;
 mod live;
@@ -20,6 +22,7 @@ mod print;
 mod run;
 mod sarif;
 mod server;
+mod sheet;
 mod snapshot;
 mod uninject;
 mod walk;

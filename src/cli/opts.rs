@@ -9,6 +9,7 @@ use super::Exit;
 use super::certs::CertsOpts;
 use super::check::CheckOpts;
 use super::controller::ControllerOpts;
+use super::footprint::FootprintOpts;
 use super::migrate::MigrateOpts;
 use super::server::SettingsOpts;
 use super::webhook::WebhookOpts;
@@ -42,6 +43,13 @@ pub(super) enum Verb {
         after_help = "Examples:\n  podwire explain PW012\n  podwire explain -f manifests/examples/shop.yaml --snapshot manifests/examples/cluster.yaml\n  podwire explain deployment/orders -n shop"
     )]
     Explain(Box<ExplainOpts>),
+    /// Say what applications request in each style, with what all of them share there, and from how many pods on a Broker requests less than sidecars.
+    ///
+    /// Of a cluster what is shared is read from its namespaces; of files it is what the release states, or --platform.
+    #[command(
+        after_help = "Examples:\n  podwire footprint -f manifests/examples/shop.yaml --snapshot manifests/examples/cluster.yaml\n  podwire footprint -A\n  podwire footprint -n shop --platform 200m/640Mi -o svg"
+    )]
+    Footprint(Box<FootprintOpts>),
     /// Wire the manifests of files, as the webhook would wire their pods.
     ///
     /// Documents without such pods are copied byte for byte. A wired document is written anew: comments before its first line are kept, those inside it are not.

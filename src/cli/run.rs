@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::opts::Verb;
 use super::server::ServerError;
-use super::{Exit, Opts, certs, check, controller, crds, explain, inject, lint, migrate, print, uninject, webhook};
+use super::{Exit, Opts, certs, check, controller, crds, explain, footprint, inject, lint, migrate, print, uninject, webhook};
 
 /// Parses the arguments, runs the verb, and answers with its exit code.
 pub fn main() -> std::process::ExitCode {
@@ -18,6 +18,7 @@ fn verb(verb: Verb) -> Exit {
         Verb::Controller(opts) => served(controller::run(*opts)),
         Verb::Crds => data(crds::run()),
         Verb::Explain(opts) => explain::run(&opts),
+        Verb::Footprint(opts) => footprint::run(&opts),
         Verb::Inject(opts) => data(inject::run(&opts)),
         Verb::Lint(opts) => lint::run(&opts),
         Verb::Migrate(opts) => migrate::run(&opts),

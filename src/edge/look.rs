@@ -1,11 +1,15 @@
 //! One look at a cluster: an object or the workloads of a namespace, and what admission knows around them.
 
+use std::collections::BTreeMap;
+
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::watch::{self, NotListed};
+use crate::api::annotations::is_asking;
+use crate::api::templates::Holder;
 use crate::engine::{Settings, Snapshot};
 
 /// What was seen.
@@ -94,17 +98,65 @@ pub(crate) async fn look(client: Client, settings: Settings, kind: &str, namespa
 /// # Errors
 /// [`LookError`] where one kind of them cannot be read, or what is around them.
 pub(crate) async fn workloads(client: Client, settings: Settings, namespace: &str) -> Result<Workloads, LookError> {
+    let objects = origins(&client, Some(namespace)).await?;
+    let around = watch::once(client, settings, namespace).await?;
+    Ok(Workloads { objects, snapshot: around.snapshot, unread: around.unread })
+}
+
+/// What makes the pods of a runtime, in its namespace; or why that cannot be read.
+pub(crate) type Parts = Result<Vec<Value>, LookError>;
+
+/// Reads the workloads of a namespace, or of all, and the parts of Knative and of Dapr.
+///
+/// # Errors
+/// [`LookError`] where one kind of workloads cannot be read, or what is around them.
+pub(crate) async fn loads(client: Client, settings: Settings, namespace: Option<&str>) -> Result<(Vec<Workloads>, [Parts; 2]), LookError> {
+    let [knative, dapr] = [&settings.knative_namespace, &settings.dapr_namespace];
+    let parts = [origins(&client, Some(knative)).await, origins(&client, Some(dapr)).await];
+    let all = match namespace {
+        Some(namespace) => vec![workloads(client, settings, namespace).await?],
+        None => everywhere(client, settings).await?,
+    };
+    Ok((all, parts))
+}
+
+/// Reads every workload of every namespace in which one asks for wiring, by namespace.
+///
+/// # Errors
+/// [`LookError`] where one kind of them cannot be read, or what is around them.
+async fn everywhere(client: Client, settings: Settings) -> Result<Vec<Workloads>, LookError> {
+    let mut namespaces: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for object in origins(&client, None).await? {
+        namespaces.entry(object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned()).or_default().push(object);
+    }
+    let mut all = Vec::new();
+    for (namespace, objects) in namespaces.into_iter().filter(|(_, objects)| objects.iter().any(asks)) {
+        let around = watch::once(client.clone(), settings.clone(), &namespace).await?;
+        all.push(Workloads { objects, snapshot: around.snapshot, unread: around.unread });
+    }
+    Ok(all)
+}
+
+/// Everything that makes pods and is made by nobody, of one namespace or of all.
+async fn origins(client: &Client, namespace: Option<&str>) -> Result<Vec<Value>, LookError> {
     let mut objects = Vec::new();
     for (kind, plural, _, group, version) in KINDS {
         let resource = resource(kind, plural, group, version);
-        let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
+        let api = match namespace {
+            Some(namespace) => Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
         let list = api.list(&ListParams::default()).await.map_err(|error| LookError::Object(Box::new(error)))?;
-        let objects_of =
-            list.items.into_iter().map(|object| whole(object, &resource)).filter(|object| is_origin(object) && !has_ended(object));
-        objects.extend(objects_of);
+        let whole = list.items.into_iter().map(|object| whole(object, &resource));
+        objects.extend(whole.filter(|object| is_origin(object) && !has_ended(object)));
     }
-    let around = watch::once(client, settings, namespace).await?;
-    Ok(Workloads { objects, snapshot: around.snapshot, unread: around.unread })
+    Ok(objects)
+}
+
+/// Whether the pods of an object ask.
+fn asks(object: &Value) -> bool {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    Holder::of(text("apiVersion"), text("kind")).is_some_and(|holder| is_asking(holder.template(object)))
 }
 
 fn resource(kind: &str, plural: &str, group: &str, version: &str) -> ApiResource {

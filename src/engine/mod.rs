@@ -6,13 +6,14 @@
 //!                                         └──▶ App ──▶ generate ──▶ objects
 //! ```
 //!
-//! Three doors: [`admit`], [`review`] and [`reconcile`]. Beside them: [`migrate`], [`undo`], the catalogue of findings, and the values these take.
+//! Three doors: [`admit`], [`review`] and [`reconcile`]. Beside them: [`migrate`], [`cost`], [`undo`], the catalogue of findings, and the values these take.
 
 #![deny(clippy::disallowed_methods)]
 
 mod admit;
 mod app;
 mod findings;
+mod footprint;
 mod generate;
 mod governing;
 mod inject;
@@ -33,6 +34,7 @@ mod topology;
 pub use admit::{Decision, Untouched, Verdict, admit};
 pub use app::{App, Member, Running, Workload, app_id};
 pub use findings::{Code, Finding, Severity, Subject, page, summary, warnings};
+pub use footprint::{Cost, Crossing, Footprint, Load, Platform, cost};
 pub use governing::check_policy;
 pub use inject::{Undone, undo};
 pub use migration::{Advance, Edit, Gate, Migration, Move, Mover, Seen, Stage, migrate};

@@ -9,6 +9,7 @@ mod counted;
 mod delivery;
 #[path = "../support/failure.rs"]
 mod failure;
+mod footprint;
 mod install;
 mod ledgers;
 mod migration;
@@ -36,5 +37,5 @@ fn main() -> ExitCode {
 fn in_order() -> Vec<(&'static str, Test)> {
     let (broker, sidecar): (Vec<_>, Vec<_>) = delivery::TESTS.iter().partition(|(name, _)| name.starts_with("broker"));
     let (first, last) = sidecar.split_at(sidecar.len() / 2);
-    [migration::TESTS, placement::TESTS, &broker, first, outages::TESTS, last, install::TESTS].concat()
+    [migration::TESTS, placement::TESTS, &broker, first, outages::TESTS, last, footprint::TESTS, install::TESTS].concat()
 }

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cli::certs",
             "cli::check",
             "cli::controller",
+            "cli::footprint",
             "cli::live",
             "cli::migrate",
             "cli::server",
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli::certs", &["cli", "cli::server", "edge::certs", "edge::telemetry", "engine"]),
     ("cli::check", &["api", "cli", "cli::server", "edge::probe"]),
     ("cli::controller", &["api", "cli", "cli::certs", "cli::server", "edge::controller", "edge::install"]),
+    ("cli::footprint", &["api", "cli", "cli::server", "edge::look", "engine"]),
     ("cli::live", &["cli", "cli::server", "edge::look", "edge::telemetry", "engine"]),
     ("cli::migrate", &["api", "cli", "cli::server", "edge::look", "engine"]),
     ("cli::server", &["api", "cli", "edge::controller", "edge::look", "edge::telemetry", "edge::watch", "edge::webhook", "engine"]),
@@ -38,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge::probe", &[]),
     ("edge::controller", &["api", "edge::clock", "edge::http", "edge::install", "edge::telemetry", "edge::watch", "engine"]),
     ("edge::http", &["edge::telemetry"]),
-    ("edge::look", &["edge::watch", "engine"]),
+    ("edge::look", &["api", "edge::watch", "engine"]),
     ("edge::webhook", &["api", "edge::certs", "edge::http", "edge::telemetry", "edge::watch", "engine"]),
     (
         "engine::admit",
@@ -71,6 +73,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine::findings", &[]),
+    (
+        "engine::footprint",
+        &["api", "engine::admit", "engine::app", "engine::findings", "engine::plan", "engine::request", "engine::snapshot"],
+    ),
     ("engine::generate", &["api", "engine::app", "engine::findings", "engine::governing", "engine::observed", "engine::snapshot"]),
     ("engine::governing", &["api", "engine::findings", "engine::reasons", "engine::snapshot"]),
     (

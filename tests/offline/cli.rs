@@ -3,6 +3,7 @@
 mod certs;
 mod documents;
 mod explain;
+mod footprint;
 mod inject;
 mod lint;
 mod migrate;
@@ -123,6 +124,8 @@ fn help_says_what_there_is_and_what_exit_codes_mean() {
                   that writes Triggers, Subscriptions and Wirings
       crds        Print the CustomResourceDefinitions of podwire's own kinds
       explain     Say why: a finding's page, or the decision about pods of files or of a cluster
+      footprint   Say what applications request in each style, with what all of them share there, and
+                  from how many pods on a Broker requests less than sidecars
       inject      Wire the manifests of files, as the webhook would wire their pods
       lint        Check the manifests of files in a CI job: findings and nothing else
       migrate     Say which application of a namespace gets which annotation next, and what must be true

@@ -31,6 +31,8 @@ pub struct Member {
     pub(crate) ports: Option<Ports>,
     /// CPU and memory that podwire adds to the requests of a pod.
     pub(crate) added: [Quantity; 2],
+    /// CPU and memory that a pod asks of its node.
+    pub(crate) counted: [Quantity; 2],
     service_account: String,
 }
 
@@ -46,6 +48,7 @@ impl Member {
             title: title.to_owned(),
             namespace: request.namespace.clone(),
             added: added(&plan),
+            counted: plan.counted,
             app_id: plan.app_id,
             publish: plan.publish,
             listen,
@@ -71,6 +74,7 @@ impl Member {
             pubsub: pubsub.unwrap_or_else(|| "pubsub".to_owned()),
             ports: pod.ports(),
             added: [Quantity::ZERO; 2],
+            counted: [Quantity::ZERO; 2],
             service_account: service_account(&pod.request),
             intent: *intent,
         })

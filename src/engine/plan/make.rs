@@ -4,6 +4,7 @@ use super::resources::Sizes;
 use super::{Amount, Case, Ports, Sidecar, Variable, environment, ports, resources, sidecar, style};
 use crate::api::annotations as key;
 use crate::api::names::PubsubName;
+use crate::api::quantity::Quantity;
 use crate::api::style::Style;
 use crate::engine::intent::{self, Intent};
 use crate::engine::snapshot::Snapshot;
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) amounts: Vec<Amount>,
     /// Requests and limits of the pod, where it states its own and a sidecar is added.
     pub(crate) pod_amounts: Vec<Amount>,
+    /// CPU and memory that the pod asks of its node.
+    pub(crate) counted: [Quantity; 2],
 }
 
 /// Makes the plan of a pod. It is there where nothing prevents it; the style and the reasons always are.
@@ -59,12 +62,24 @@ pub(crate) fn make(case: Case, found: Option<Ports>, findings: &mut Vec<Finding>
     });
     let pod_amounts = resources::pod(&sizes, &amounts, added.map(|added| added.amounts).unwrap_or_default(), findings);
     resources::check(&sizes, &amounts, added, &pod_amounts, findings);
+    let counted = resources::counted(&sizes, &amounts, added, &pod_amounts);
     let app_id = intent.app_id.as_ref().map(ToString::to_string);
     let prevented = findings.iter().any(Finding::prevents);
     let plan = app_id.filter(|_| !prevented).map(|app_id| {
         let mut all = environment::identity(publish, &app_id);
         all.extend(environment);
-        Plan { publish, listen, app_id, pubsub, application: intent.application, sidecar: ours, environment: all, amounts, pod_amounts }
+        Plan {
+            publish,
+            listen,
+            app_id,
+            pubsub,
+            application: intent.application,
+            sidecar: ours,
+            environment: all,
+            amounts,
+            pod_amounts,
+            counted,
+        }
     });
     (plan, publish, reasons)
 }

@@ -13,6 +13,6 @@ mod variable;
 pub(crate) use case::Case;
 pub(crate) use make::{Plan, make};
 pub(crate) use ports::Ports;
-pub(crate) use resources::{Amount, Section};
+pub(crate) use resources::{Amount, Section, asked};
 pub(crate) use sidecar::{Place, Sidecar};
 pub(crate) use variable::{Content, Fact, Variable};

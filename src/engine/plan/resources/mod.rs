@@ -11,4 +11,4 @@ mod whole;
 pub(crate) use amounts::{Amount, Section};
 pub(crate) use containers::{application, pod, sidecar};
 pub(crate) use sizes::Sizes;
-pub(crate) use whole::{Added, check, spare};
+pub(crate) use whole::{Added, asked, check, counted, spare};

@@ -1,5 +1,7 @@
 //! What the pod has as a whole, and what LimitRanges of pods and ResourceQuotas make of it.
 
+use k8s_openapi::api::core::v1::{PodSpec, ResourceRequirements};
+
 use super::amounts::{Amount, RESOURCES, Section, amount, stated, subject, written};
 use super::arrived::Held;
 use super::containers;
@@ -50,31 +52,55 @@ impl<'a> Whole<'a> {
         Whole { sizes, init, main, pod }
     }
 
-    /// All containers together, or what one init container needs beside the native sidecars before it, if that is more; what the pod states for itself decides alone.
+    /// All containers together; what the pod states for itself decides alone.
     fn amount(&self, section: Section, resource: &'static str) -> Option<Quantity> {
         let spec = self.sizes.case.request.view.spec.as_ref();
         let own = written(self.pod, section, resource).or_else(|| stated(spec?.resources.as_ref(), section, resource));
         if own.is_some() {
             return own;
         }
-        let (mut sidecars, mut peak) = (None, None);
-        for held in &self.init {
-            let here = held.amount(section, resource);
-            let before = plus(sidecars, here);
-            sidecars = if held.restarts { before } else { sidecars };
-            peak = peak.max(before);
-        }
-        let main = self.main.iter().map(|held| held.amount(section, resource)).fold(sidecars, plus);
-        main.max(peak)
+        let init = self.init.iter().map(|held| (held.restarts, held.amount(section, resource)));
+        together(init, self.main.iter().map(|held| held.amount(section, resource)))
     }
 
     /// The same with what the pod costs its node besides, which a ResourceQuota counts.
     fn counted(&self, section: Section, resource: &'static str) -> Option<Quantity> {
         let amount = self.amount(section, resource);
-        let spec = self.sizes.case.request.view.spec.as_ref();
-        let overhead = spec.and_then(|spec| Quantity::parse(&spec.overhead.as_ref()?.get(resource)?.0).ok());
+        let overhead = self.sizes.case.request.view.spec.as_ref().and_then(|spec| overhead(spec, resource));
         if amount.is_none() && section == Section::Limits { None } else { plus(amount, overhead) }
     }
+}
+
+/// What the containers of a pod need at one time: all that stay, or an init container with the native sidecars before it.
+fn together(init: impl Iterator<Item = (bool, Option<Quantity>)>, main: impl Iterator<Item = Option<Quantity>>) -> Option<Quantity> {
+    let (mut sidecars, mut peak) = (None, None);
+    for (restarts, here) in init {
+        let before = plus(sidecars, here);
+        sidecars = if restarts { before } else { sidecars };
+        peak = peak.max(before);
+    }
+    main.fold(sidecars, plus).max(peak)
+}
+
+fn overhead(spec: &PodSpec, resource: &str) -> Option<Quantity> {
+    Quantity::parse(&spec.overhead.as_ref()?.get(resource)?.0).ok()
+}
+
+/// CPU and memory that a pod asks of its node which is none of podwire's.
+pub(crate) fn asked(spec: &PodSpec) -> [Quantity; 2] {
+    RESOURCES.map(|resource| {
+        let of = |resources: Option<&ResourceRequirements>| stated(resources, Section::Requests, resource);
+        let init = spec.init_containers.iter().flatten();
+        let init = init.map(|one| (one.restart_policy.as_deref() == Some("Always"), of(one.resources.as_ref())));
+        let whole = of(spec.resources.as_ref()).or_else(|| together(init, spec.containers.iter().map(|one| of(one.resources.as_ref()))));
+        plus(whole, overhead(spec, resource)).unwrap_or(Quantity::ZERO)
+    })
+}
+
+/// CPU and memory that the pod asks of its node, as the scheduler counts them (`k8s.io/component-helpers/resource`, `PodRequests`).
+pub(crate) fn counted(sizes: &Sizes, application: &[Amount], added: Option<Added>, pod: &[Amount]) -> [Quantity; 2] {
+    let whole = Whole::of(sizes, application, added, pod);
+    RESOURCES.map(|resource| whole.counted(Section::Requests, resource).unwrap_or(Quantity::ZERO))
 }
 
 fn fill(held: &mut Held, amounts: &[Amount]) {
