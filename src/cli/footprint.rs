@@ -15,7 +15,7 @@ use crate::api::quantity::Quantity;
 use crate::api::style::Style;
 use crate::api::wiring::Requests;
 use crate::edge::look::{self, Parts, Workloads};
-use crate::engine::{Code, Cost, Footprint, Load, Platform, PodRequest, Severity, copy_limits, cost};
+use crate::engine::{Cost, Footprint, Load, Platform, cost};
 
 /// What is weighed, and with what.
 #[derive(Args, Debug)]
@@ -87,28 +87,32 @@ fn files(opts: &FootprintOpts) -> Result<Vec<Cost>, Exit> {
     let mut snapshot = snapshot::read(&opts.known)?;
     snapshot.settings = opts.settings.meant();
     let documents = manifest::documents(&sources);
-    // What the files say of the cluster is known after it, and what is wrong with them is said.
     let walk = walk::over(&documents, &opts.known.namespace, &mut snapshot, false);
+    let (mut loads, mut remarks, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     for said in walk.said {
-        if let Said::Found(remark) = said
-            && remark.finding.severity() != Severity::Warning
-            && remark.finding.code != Code::DaprNotFound
-        {
-            print::talk(&remark.text());
+        match said {
+            Said::Judged(one) => {
+                judged.extend(one.verdict.findings);
+                loads.push(Load { title: one.template.title, request: one.request, pods: one.template.pods });
+            }
+            Said::Found(remark) if remark.finding.prevents() => remarks.push(remark),
+            Said::Found(_) | Said::Silent { .. } => {}
         }
     }
-    let read = documents.iter().filter_map(|document| Some(document.read().ok()?.value()));
-    Ok(read.flat_map(|value| loads(&value, &opts.known.namespace)).map(|load| cost(&load, &snapshot)).collect())
+    // What is wrong with a pod that was read is said beside its figures.
+    remarks.retain(|remark| !judged.contains(&remark.finding));
+    remarks.iter().for_each(|remark| print::talk(&remark.text()));
+    if remarks.is_empty() { Ok(loads.iter().filter_map(|load| cost(load, &snapshot)).collect()) } else { Err(Exit::Findings) }
 }
 
-/// The workloads of a document whose pods ask.
-fn loads(document: &Value, namespace: &str) -> Vec<Load> {
+/// What makes pods in an object of the cluster.
+fn loads(object: &Value, namespace: &str) -> Vec<Load> {
     let load = |object: Object| {
-        let stated = object.value["metadata"]["namespace"].as_str().unwrap_or(namespace);
-        let (template, request) = object.asking(stated, true)?;
-        Some(Load { title: template.title, request, pods: object.pods() })
+        let template = object.template()?;
+        let request = template.request(template.namespace.as_deref().unwrap_or(namespace), object.value).ok()?;
+        Some(Load { pods: template.pods, title: template.title, request })
     };
-    manifest::objects(document).into_iter().filter_map(load).collect()
+    manifest::objects(object).into_iter().filter_map(load).collect()
 }
 
 fn cluster(opts: &FootprintOpts) -> Result<(Vec<Cost>, BTreeMap<Style, Platform>), Exit> {
@@ -122,7 +126,7 @@ fn cluster(opts: &FootprintOpts) -> Result<(Vec<Cost>, BTreeMap<Style, Platform>
     let (all, [knative, dapr]) = seen.map_err(|error| error.told())?;
     let costs = all.iter().flat_map(|Workloads { objects, snapshot, unread }| {
         unread.iter().for_each(|what| print::talk(&format!("warning: {what}\n")));
-        objects.iter().flat_map(|object| loads(object, namespace)).map(move |load| cost(&load, snapshot))
+        objects.iter().flat_map(|object| loads(object, namespace)).filter_map(move |load| cost(&load, snapshot))
     });
     let mut platforms = shipped();
     for (style, namespace, parts) in
@@ -137,7 +141,7 @@ fn cluster(opts: &FootprintOpts) -> Result<(Vec<Cost>, BTreeMap<Style, Platform>
 fn platform_of(namespace: &str, parts: Parts) -> Option<Platform> {
     match parts {
         Ok(objects) => {
-            let parts: Vec<Load> = objects.iter().flat_map(|object| shared(object, namespace)).collect();
+            let parts: Vec<Load> = objects.iter().flat_map(|object| loads(object, namespace)).collect();
             (!parts.is_empty()).then(|| Platform::of(&parts, format!("namespace {namespace} of the cluster")))
         }
         Err(error) => {
@@ -145,15 +149,4 @@ fn platform_of(namespace: &str, parts: Parts) -> Option<Platform> {
             None
         }
     }
-}
-
-/// What makes pods in an object, whether they ask or not.
-fn shared(object: &Value, namespace: &str) -> Vec<Load> {
-    let part = |object: Object| {
-        let template = object.template()?;
-        let mut pod = template.of(&mut object.value.clone())?.clone();
-        copy_limits(&mut pod);
-        Some(Load { title: template.title, request: PodRequest::new(namespace, pod).ok()?, pods: object.pods() })
-    };
-    manifest::objects(object).into_iter().filter_map(part).collect()
 }

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::opts::Output;
 use super::{Exit, print};
-use crate::api::annotations::{self, LISTEN, PREFIX};
+use crate::api::annotations::{LISTEN, PREFIX};
 use crate::api::templates::Holder;
 use crate::api::yaml::{self, Node, NotYaml};
-use crate::engine::{Owner, PodRequest, Unreadable, copy_limits, undo};
+use crate::engine::{Owner, PodRequest, Unreadable, copy_limits};
 
 /// A text and where it is from.
 pub(super) struct Source {
@@ -193,6 +193,8 @@ pub(super) struct Template {
     pub(super) title: String,
     /// Whether the workload itself, where it is not the pod, says that it listens on both sides.
     pub(super) listens_too: bool,
+    /// How many pods it has at a time; of a DaemonSet that no cluster holds, on one node.
+    pub(super) pods: u64,
 }
 
 impl Template {
@@ -288,32 +290,20 @@ impl Object<'_> {
             owner: Owner::of(self.kind, name),
             namespace: text(&metadata["namespace"]),
             listens_too: !holder.fields.is_empty() && metadata["annotations"][LISTEN] == "both",
+            pods: self.pods(),
         })
     }
 
-    /// The template and its pods, where they ask, as the webhook would see them. What podwire added is taken out of a pod that stands for itself, and where `plain` of every template.
-    pub(super) fn asking(&self, namespace: &str, plain: bool) -> Option<(Template, PodRequest)> {
-        let template = self.template()?;
-        let mut whole: Value = self.value.clone();
-        let pod = template.of(&mut whole)?;
-        let is_asking = annotations::is_asking(pod);
-        if plain || template.owner == Owner::Bare {
-            // A record that cannot be read is left as it is.
-            let _ = undo(pod);
-        }
-        let request = is_asking.then(|| template.request(namespace, &whole).ok()).flatten()?;
-        Some((template, request))
-    }
-
-    /// How many pods it has at a time; of a DaemonSet that no cluster holds, on one node.
-    pub(super) fn pods(&self) -> u64 {
+    fn pods(&self) -> u64 {
         let of = |object: &Value, field: &str| object[field].as_u64().unwrap_or(1);
+        let job = |spec: &Value| of(spec, "parallelism").min(spec["completions"].as_u64().unwrap_or(u64::MAX));
         let spec = &self.value["spec"];
         match self.kind {
             "Pod" => 1,
+            "Job" | "CronJob" if spec["suspend"] == true => 0,
             "DaemonSet" => of(&self.value["status"], "desiredNumberScheduled"),
-            "Job" => of(spec, "parallelism"),
-            "CronJob" => of(&spec["jobTemplate"]["spec"], "parallelism"),
+            "Job" => job(spec),
+            "CronJob" => job(&spec["jobTemplate"]["spec"]),
             _ => of(spec, "replicas"),
         }
     }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::manifest::{self, Object};
 use super::opts::KnownOpts;
 use super::server::{self, SettingsOpts};
 use super::walk::{self, Said};
 use super::{Exit, plan, print, snapshot};
+use crate::api::annotations;
 use crate::api::style::Style;
 use crate::edge::look;
-use crate::engine::{Advance, Move, Mover, Role, Severity, Snapshot, migrate};
+use crate::engine::{Advance, Move, Mover, Owner, Role, Severity, Snapshot, migrate, undo};
 
 /// What moves, where to, and what is known of it.
 #[derive(Args, Debug)]
@@ -152,6 +154,13 @@ fn cluster(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
 
 /// The workload as the webhook would see its pods, where they ask; one that cannot be read is not wired either.
 fn mover(namespace: &str, object: &Object) -> Option<Mover> {
-    let (template, request) = object.asking(namespace, false)?;
-    Some(Mover { title: template.title, request, listens_too: template.listens_too })
+    let template = object.template()?;
+    let mut whole: Value = object.value.clone();
+    template.of(&mut whole).filter(|pod| annotations::is_asking(pod))?;
+    if template.owner == Owner::Bare {
+        // A record that cannot be read is left as it is.
+        let _ = undo(&mut whole);
+    }
+    let request = template.request(namespace, &whole).ok()?;
+    Some(Mover { title: template.title.clone(), request, listens_too: template.listens_too })
 }

@@ -98,8 +98,12 @@ pub(crate) async fn look(client: Client, settings: Settings, kind: &str, namespa
 /// # Errors
 /// [`LookError`] where one kind of them cannot be read, or what is around them.
 pub(crate) async fn workloads(client: Client, settings: Settings, namespace: &str) -> Result<Workloads, LookError> {
-    let objects = origins(&client, Some(namespace)).await?;
-    let around = watch::once(client, settings, namespace).await?;
+    let objects = origins(&client, Some(namespace), is_origin).await?;
+    around(&client, settings, namespace, objects).await
+}
+
+async fn around(client: &Client, settings: Settings, namespace: &str, objects: Vec<Value>) -> Result<Workloads, LookError> {
+    let around = watch::once(client.clone(), settings, namespace).await?;
     Ok(Workloads { objects, snapshot: around.snapshot, unread: around.unread })
 }
 
@@ -112,9 +116,9 @@ pub(crate) type Parts = Result<Vec<Value>, LookError>;
 /// [`LookError`] where one kind of workloads cannot be read, or what is around them.
 pub(crate) async fn loads(client: Client, settings: Settings, namespace: Option<&str>) -> Result<(Vec<Workloads>, [Parts; 2]), LookError> {
     let [knative, dapr] = [&settings.knative_namespace, &settings.dapr_namespace];
-    let parts = [origins(&client, Some(knative)).await, origins(&client, Some(dapr)).await];
+    let parts = [origins(&client, Some(knative), is_top).await, origins(&client, Some(dapr), is_top).await];
     let all = match namespace {
-        Some(namespace) => vec![workloads(client, settings, namespace).await?],
+        Some(namespace) => vec![around(&client, settings, namespace, origins(&client, Some(namespace), is_top).await?).await?],
         None => everywhere(client, settings).await?,
     };
     Ok((all, parts))
@@ -126,19 +130,18 @@ pub(crate) async fn loads(client: Client, settings: Settings, namespace: Option<
 /// [`LookError`] where one kind of them cannot be read, or what is around them.
 async fn everywhere(client: Client, settings: Settings) -> Result<Vec<Workloads>, LookError> {
     let mut namespaces: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for object in origins(&client, None).await? {
+    for object in origins(&client, None, is_top).await? {
         namespaces.entry(object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned()).or_default().push(object);
     }
     let mut all = Vec::new();
     for (namespace, objects) in namespaces.into_iter().filter(|(_, objects)| objects.iter().any(asks)) {
-        let around = watch::once(client.clone(), settings.clone(), &namespace).await?;
-        all.push(Workloads { objects, snapshot: around.snapshot, unread: around.unread });
+        all.push(around(&client, settings.clone(), &namespace, objects).await?);
     }
     Ok(all)
 }
 
-/// Everything that makes pods and is made by nobody, of one namespace or of all.
-async fn origins(client: &Client, namespace: Option<&str>) -> Result<Vec<Value>, LookError> {
+/// Everything that makes pods and is kept, of one namespace or of all.
+async fn origins(client: &Client, namespace: Option<&str>, keep: fn(&Value) -> bool) -> Result<Vec<Value>, LookError> {
     let mut objects = Vec::new();
     for (kind, plural, _, group, version) in KINDS {
         let resource = resource(kind, plural, group, version);
@@ -148,7 +151,7 @@ async fn origins(client: &Client, namespace: Option<&str>) -> Result<Vec<Value>,
         };
         let list = api.list(&ListParams::default()).await.map_err(|error| LookError::Object(Box::new(error)))?;
         let whole = list.items.into_iter().map(|object| whole(object, &resource));
-        objects.extend(whole.filter(|object| is_origin(object) && !has_ended(object)));
+        objects.extend(whole.filter(|object| keep(object) && !has_ended(object)));
     }
     Ok(objects)
 }
@@ -177,6 +180,13 @@ fn whole(mut object: DynamicObject, resource: &ApiResource) -> Value {
 fn is_origin(object: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     !owners.into_iter().any(|owner| owner["controller"] == true)
+}
+
+/// Whether nothing that is read controls it: whoever makes Deployments may be of any kind.
+fn is_top(object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let known = |owner: &Value| KINDS.iter().any(|(kind, ..)| owner["kind"] == *kind);
+    !owners.into_iter().any(|owner| owner["controller"] == true && known(owner))
 }
 
 /// Whether it is a pod or a Job that will do nothing more.

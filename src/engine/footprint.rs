@@ -1,20 +1,20 @@
 //! What each style costs: the requests of pods in either one, and of what all applications share there.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::annotations::{LISTEN, STYLE};
 use crate::api::quantity::Quantity;
 use crate::api::style::Style;
 use crate::api::wiring::Requests;
-use crate::engine::admit::admit;
+use crate::engine::admit::{Decision, admit};
 use crate::engine::app::Member;
 use crate::engine::findings::Finding;
+use crate::engine::inject::undo;
 use crate::engine::plan;
 use crate::engine::request::PodRequest;
 use crate::engine::snapshot::Snapshot;
 
-/// A workload whose pods ask, with its template as it was before podwire.
+/// A workload and its template.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// `Deployment/orders`.
@@ -34,6 +34,8 @@ pub struct Cost {
     pub title: String,
     /// How many pods it has at a time.
     pub pods: u64,
+    /// What one pod requests as it stands, which is what it costs where podwire does not wire it.
+    pub bare: Requests,
     /// The style in which it publishes now, and what one pod requests in it; or why podwire would not wire it.
     pub now: Result<(Style, Requests), Vec<Finding>>,
     /// What one pod requests in each style and in no other; or why podwire would not wire it there.
@@ -69,31 +71,38 @@ pub enum Crossing {
     Never,
 }
 
-/// What a workload costs: now, and in each style. A runtime that is not installed is taken for installed.
-pub fn cost(load: &Load, snapshot: &Snapshot) -> Cost {
-    let snapshot = &*installed(snapshot);
+/// What a workload costs: now, and in each style; `None` where podwire leaves it alone. Runtimes and Brokers that are not there are taken for present.
+pub fn cost(load: &Load, snapshot: &Snapshot) -> Option<Cost> {
+    let snapshot = &present(snapshot);
+    let verdict = admit(&load.request, snapshot);
+    if let Decision::Untouched(_) = verdict.decision {
+        return None;
+    }
     let styles = [Style::Broker, Style::Sidecar].map(|style| (style, requests(&moved(load, style), &load.title, snapshot)));
-    Cost {
+    Some(Cost {
         namespace: load.request.namespace.clone(),
         title: load.title.clone(),
         pods: load.pods,
+        bare: bare(&load.request),
         now: member(&load.request, &load.title, snapshot).map(|member| (member.publish, counted(&member))),
         styles: styles.into(),
-    }
+    })
 }
 
-fn installed(snapshot: &Snapshot) -> Cow<'_, Snapshot> {
-    if snapshot.dapr.trust_anchors.is_some() {
-        return Cow::Borrowed(snapshot);
-    }
+fn present(snapshot: &Snapshot) -> Snapshot {
     let mut snapshot = snapshot.clone();
-    snapshot.dapr.trust_anchors = Some("those of a Dapr that is not there yet".to_owned());
-    Cow::Owned(snapshot)
+    snapshot.dapr.trust_anchors.get_or_insert_with(|| "those of a Dapr that is not there yet".to_owned());
+    // Pods wait for a Broker of which nothing is known, unless a policy would have it otherwise.
+    snapshot.brokers = None;
+    snapshot.policies.iter_mut().flat_map(|all| all.values_mut()).for_each(|policy| policy.broker.on_missing = None);
+    snapshot
 }
 
-/// The workload in a style and in no other.
+/// The workload in a style and in no other, as it was before podwire.
 fn moved(load: &Load, style: Style) -> PodRequest {
     let mut pod = load.request.pod.clone();
+    // A record that cannot be read is left as it is.
+    let _ = undo(&mut pod);
     pod["metadata"]["annotations"][STYLE] = style.word().into();
     if let Some(annotations) = pod["metadata"]["annotations"].as_object_mut() {
         annotations.shift_remove(LISTEN);
@@ -108,8 +117,15 @@ fn requests(request: &PodRequest, title: &str, snapshot: &Snapshot) -> Result<Re
 }
 
 fn member(request: &PodRequest, title: &str, snapshot: &Snapshot) -> Result<Member, Vec<Finding>> {
-    let why = || admit(request, snapshot).findings.into_iter().filter(Finding::prevents).collect();
-    Member::of(request, snapshot, title, false).ok_or_else(why)
+    let verdict = admit(request, snapshot);
+    let wired = matches!(verdict.decision, Decision::Wired(_)).then(|| Member::of(request, snapshot, title, false)).flatten();
+    wired.ok_or_else(|| verdict.findings.into_iter().filter(Finding::prevents).collect())
+}
+
+/// What a pod requests as it stands.
+fn bare(request: &PodRequest) -> Requests {
+    let [cpu, memory] = request.view.spec.as_ref().map_or([Quantity::ZERO; 2], plan::asked);
+    Requests { cpu, memory }
 }
 
 fn counted(member: &Member) -> Requests {
@@ -132,20 +148,19 @@ impl Platform {
 
     /// What is shared: these parts, none of which podwire wires.
     pub fn of(parts: &[Load], origin: String) -> Self {
-        let of = |part: &Load| part.request.view.spec.as_ref().map_or([Quantity::ZERO; 2], plan::asked);
-        let requests = parts.iter().map(|part| {
-            let [cpu, memory] = of(part);
-            Requests { cpu, memory }.many(part.pods)
-        });
-        Platform { requests: requests.sum(), origin }
+        Platform { requests: parts.iter().map(|part| bare(&part.request).many(part.pods)).sum(), origin }
     }
 }
 
 impl Cost {
+    /// What one pod requests now.
+    fn pod(&self) -> Requests {
+        self.now.as_ref().map_or(self.bare, |(_, requests)| *requests)
+    }
+
     /// What one pod requests in a style. One that cannot be there stays as it is.
     fn pod_in(&self, style: Style) -> Requests {
-        let now = self.now.as_ref().map_or(Requests::NONE, |(_, requests)| *requests);
-        self.styles.get(&style).and_then(|requests| requests.as_ref().ok()).copied().unwrap_or(now)
+        self.styles.get(&style).and_then(|requests| requests.as_ref().ok()).copied().unwrap_or_else(|| self.pod())
     }
 }
 
@@ -156,12 +171,9 @@ impl Footprint {
     }
 
     /// What the applications request now, and the styles in which they are.
-    pub fn now(&self) -> (Requests, Vec<Style>) {
-        let wired = || self.costs.iter().filter_map(|cost| Some((cost.pods, cost.now.as_ref().ok()?)));
-        let mut styles: Vec<Style> = wired().map(|(_, (style, _))| *style).collect();
-        styles.sort_unstable();
-        styles.dedup();
-        (wired().map(|(pods, (_, requests))| requests.many(pods)).sum(), styles)
+    pub fn now(&self) -> (Requests, BTreeSet<Style>) {
+        let styles = self.costs.iter().filter_map(|cost| cost.now.as_ref().ok()).map(|(style, _)| *style);
+        (self.costs.iter().map(|cost| cost.pod().many(cost.pods)).sum(), styles.collect())
     }
 
     /// What the applications would request in a style, without what they share. One that cannot be there stays as it is.
@@ -204,7 +216,14 @@ mod tests {
     fn footprint(pods: u64, sidecar: i64, broker: i64, platform: i64) -> Footprint {
         let cpu = |milli| Requests { cpu: Quantity::milli(milli), memory: Quantity::ZERO };
         let styles = BTreeMap::from([(Style::Broker, Ok(cpu(broker))), (Style::Sidecar, Ok(cpu(sidecar)))]);
-        let cost = Cost { namespace: "shop".into(), title: "Deployment/a".into(), pods, now: Ok((Style::Broker, cpu(broker))), styles };
+        let cost = Cost {
+            namespace: "shop".into(),
+            title: "Deployment/a".into(),
+            pods,
+            bare: cpu(0),
+            now: Ok((Style::Broker, cpu(broker))),
+            styles,
+        };
         let shared = Platform { requests: cpu(platform), origin: "a test".into() };
         Footprint { costs: vec![cost], platforms: BTreeMap::from([(Style::Broker, shared)]) }
     }

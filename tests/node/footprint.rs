@@ -88,6 +88,7 @@ fn platforms(node: &Node, said: &Value) -> Result<(), Failure> {
         let counted = described(node, namespace)?.into_iter().map(|(_, requests)| requests).fold([Quantity::ZERO; 2], plus);
         let (read, shipped) = (&said["styles"][style]["shared"], &offline["styles"][style]["shared"]);
         println!("shared in {style} style: the node counts {counted:?}, the cluster has {read}, shipped is {shipped}");
+        require(&format!("it is read: {read}"), read["origin"] == format!("namespace {namespace} of the cluster"))?;
         let same = pair(&read["requests"])? == counted && pair(&shipped["requests"])? == counted;
         require(&format!("{namespace} requests what is said: {counted:?}, {read}, {shipped}"), same)?;
     }

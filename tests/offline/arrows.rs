@@ -75,7 +75,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine::findings", &[]),
     (
         "engine::footprint",
-        &["api", "engine::admit", "engine::app", "engine::findings", "engine::plan", "engine::request", "engine::snapshot"],
+        &[
+            "api",
+            "engine::admit",
+            "engine::app",
+            "engine::findings",
+            "engine::inject",
+            "engine::plan",
+            "engine::request",
+            "engine::snapshot",
+        ],
     ),
     ("engine::generate", &["api", "engine::app", "engine::findings", "engine::governing", "engine::observed", "engine::snapshot"]),
     ("engine::governing", &["api", "engine::findings", "engine::reasons", "engine::snapshot"]),

@@ -44,6 +44,24 @@ impl Pod {
     }
 }
 
+/// Whether objects of a part are kept at all: what others need of them is in the snapshot.
+pub(super) fn keeps(part: Part) -> bool {
+    !matches!(
+        part,
+        Part::Components
+            | Part::NetworkPolicies
+            | Part::Namespaces
+            | Part::Brokers
+            | Part::TrustAnchors
+            | Part::Mtls
+            | Part::Placement
+            | Part::Scheduler
+            | Part::LimitRanges
+            | Part::ResourceQuotas
+            | Part::Features
+    )
+}
+
 /// What is kept of an object of a part; nothing of one that is not podwire's business.
 pub(super) fn kept(part: Part, object: &Value) -> Option<Kept> {
     match part {
@@ -71,17 +89,7 @@ pub(super) fn kept(part: Part, object: &Value) -> Option<Kept> {
         | Part::Resiliencies
         | Part::AddressMaps
         | Part::Wirings => Some(Kept::Object(Arc::new(object.clone()))),
-        Part::Components
-        | Part::NetworkPolicies
-        | Part::Namespaces
-        | Part::Brokers
-        | Part::TrustAnchors
-        | Part::Mtls
-        | Part::Placement
-        | Part::Scheduler
-        | Part::LimitRanges
-        | Part::ResourceQuotas
-        | Part::Features => None,
+        _ => None,
     }
 }
 

@@ -96,7 +96,7 @@ impl World {
         let gone: Vec<Place> = known.filter(|place| !listed.contains(place)).cloned().collect();
         gone.iter().for_each(|place| self.let_go(part, place));
         // Of what is not kept nobody knows whether something is gone.
-        if !self.objects.contains_key(&part) {
+        if !read::keeps(part) {
             self.everybody();
         }
     }

@@ -69,8 +69,7 @@ pub(super) fn resiliency(member: &Member, component: Option<&Component>, finding
     let asked = &member.intent.retry;
     let schedule = retry::dapr(asked);
     let budget = schedule.dapr_budget(asked);
-    let patience = Component::patience(component);
-    if budget >= patience {
+    if let Some(patience) = Component::patience(component).filter(|patience| budget >= *patience) {
         let allowed = format!("up to {} s, and Redis waits {} s", budget.as_secs(), patience.as_secs());
         let subject = Subject::Annotation(key::RETRY.to_owned());
         findings.push(Finding::new(Code::RetryTooLong, subject, allowed).help("shorten it, or raise the component's processingTimeout"));

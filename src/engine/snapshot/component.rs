@@ -47,15 +47,22 @@ impl Component {
         }
     }
 
-    /// After how long a message that nobody acknowledged is taken over: what the component states, or what Dapr's Redis component does.
-    pub(crate) fn patience(component: Option<&Component>) -> Duration {
-        component.and_then(|component| component.processing_timeout).unwrap_or(PROCESSING_TIMEOUT)
+    /// After how long a message that nobody acknowledged is taken over, and how often such messages are looked for: what the component states, or what
+    /// Dapr's Redis component does. `None` where one of them is nothing: then it never is (components-contrib, `pubsub/redis`).
+    fn times(component: Option<&Component>) -> Option<[Duration; 2]> {
+        let of = |time: fn(&Component) -> Option<Duration>, usual| component.and_then(time).unwrap_or(usual);
+        let times = [of(|one| one.processing_timeout, PROCESSING_TIMEOUT), of(|one| one.redeliver_interval, REDELIVER_INTERVAL)];
+        times.iter().all(|time| !time.is_zero()).then_some(times)
     }
 
-    /// After how long such a message is delivered again at the latest.
+    /// After how long another consumer takes a message over that nobody acknowledged, if one ever does.
+    pub(crate) fn patience(component: Option<&Component>) -> Option<Duration> {
+        Component::times(component).map(|[patience, _]| patience)
+    }
+
+    /// After how long such a message is delivered again at the latest; at once where it never is.
     pub(crate) fn redelivers_after(component: Option<&Component>) -> Duration {
-        let looks = component.and_then(|component| component.redeliver_interval).unwrap_or(REDELIVER_INTERVAL);
-        Component::patience(component) + looks
+        Component::times(component).map_or(Duration::ZERO, |[patience, looks]| patience + looks)
     }
 
     /// Whether the application may use it.
@@ -92,5 +99,18 @@ mod tests {
         let unit = of(json!([{ "name": "redeliverInterval", "value": "2s" }, { "name": "processingTimeout", "value": 500 }]));
         assert_eq!((seconds(unit.processing_timeout), seconds(unit.redeliver_interval)), (Some(0.5), None));
         assert_eq!((of(Value::Null).processing_timeout, of(Value::Null).scopes), (None, vec!["billing".to_owned()]));
+    }
+
+    #[test]
+    fn what_nobody_stated_is_dapr_s_own_and_nothing_is_never() {
+        let of = |timeout: Option<u64>, interval: Option<u64>| {
+            let time = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+            let component = Component { processing_timeout: time(timeout), redeliver_interval: time(interval), ..Component::default() };
+            let patience = Component::patience(Some(&component)).map(|patience| patience.as_secs());
+            (patience, Component::redelivers_after(Some(&component)).as_secs())
+        };
+        assert_eq!((Component::patience(None), Component::redelivers_after(None).as_secs()), (Some(Duration::from_secs(60)), 75));
+        assert_eq!([of(None, None), of(Some(300), None), of(Some(10), Some(2))], [(Some(60), 75), (Some(300), 315), (Some(10), 12)]);
+        assert_eq!([of(Some(0), None), of(None, Some(0))], [(None, 0), (None, 0)]);
     }
 }

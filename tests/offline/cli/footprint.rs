@@ -93,6 +93,70 @@ fn what_is_shared_may_be_stated_and_moves_the_crossing() {
     assert_eq!(less(&["--platform", "sidecar=2/2Gi"]).0, r#"{"cpu":1,"memory":1}"#);
 }
 
+/// Workloads and pods, and the requests of all of them now.
+fn weighed(files: &[(&str, &str)], more: &[&str]) -> (Vec<String>, String) {
+    let said = stdout(Folder::of(files).run(&[["footprint", "-n", "shop", "-f", ".", "-o", "json"].as_slice(), more].concat()));
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let workloads = said["workloads"].as_array().unwrap().iter();
+    let workloads = workloads.map(|one| format!("{} {}", one["workload"].as_str().unwrap(), one["pods"]));
+    (workloads.collect(), said["now"]["applications"].to_string())
+}
+
+fn deployment(annotations: &str, container: &str) -> String {
+    format!(
+        "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web}}, spec: {{replicas: 2, template: {{metadata: {{annotations: {{{annotations}}}}}, spec: {{containers: [{{name: app, image: x{container}}}]}}}}}}}}"
+    )
+}
+
+const ASKS: &str = "podwire.io/style: broker, podwire.io/publish: orders";
+
+#[test]
+fn items_of_lists_nulls_and_wired_templates_are_weighed_as_they_stand() {
+    let requests = ", resources: {requests: {cpu: 10m, memory: 10Mi}}";
+    let whole = (vec!["Deployment/web 2".to_owned()], r#"{"cpu":"20m","memory":"20Mi"}"#.to_owned());
+    assert_eq!(weighed(&[("one.yaml", &deployment(ASKS, requests))], &[]), whole);
+    let list = format!("{{apiVersion: v1, kind: List, items: [{}]}}", deployment(ASKS, requests));
+    assert_eq!(weighed(&[("list.yaml", &list)], &[]), whole);
+    assert_eq!(weighed(&[("null.yaml", &deployment(&format!("{ASKS}, note: "), requests))], &[]), whole);
+    // Wired in its file with the default policy; another one today changes nothing of it.
+    let sidecar = Folder::of(&[("web.yaml", &deployment("podwire.io/style: sidecar, podwire.io/publish: orders", requests))]);
+    let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/snapshot.yaml");
+    let wired = stdout(sidecar.run(&["inject", "-q", "-n", "shop", "-f", "web.yaml", "--snapshot", snapshot]));
+    assert!(wired.contains("name: daprd"), "{wired}");
+    let policy = "{apiVersion: podwire.io/v1alpha1, kind: InjectionPolicy, metadata: {name: default}, spec: {resources: {sidecar: {default: {requests: {cpu: 1m, memory: 1Mi}}}}}}";
+    let weighed = weighed(&[("web.yaml", &wired), ("policy.yaml", policy)], &["--policy", "policy.yaml"]);
+    assert_eq!(weighed, (vec!["Deployment/web 2".to_owned()], r#"{"cpu":"220m","memory":"520Mi"}"#.to_owned()));
+}
+
+#[test]
+fn whom_podwire_leaves_alone_is_not_weighed_and_jobs_that_rest_have_no_pods() {
+    let none = (Vec::new(), r#"{"cpu":"0","memory":"0"}"#.to_owned());
+    for alone in ["podwire.io/style: none, podwire.io/publish: orders", "dapr.io/enabled: \"true\", dapr.io/app-id: web"] {
+        assert_eq!(weighed(&[("web.yaml", &deployment(alone, ""))], &[]), none, "{alone}");
+    }
+    assert_eq!(weighed(&[("web.yaml", &deployment(ASKS, ""))], &["--exclude-namespace", "shop"]), none);
+    let job = |fields: &str| {
+        let template = format!(
+            "template: {{metadata: {{annotations: {{{ASKS}, podwire.io/app-id: web}}}}, spec: {{containers: [{{name: app, image: x}}]}}}}"
+        );
+        let job = format!("{{apiVersion: batch/v1, kind: Job, metadata: {{name: web}}, spec: {{{fields}, {template}}}}}");
+        weighed(&[("job.yaml", &job)], &[]).0
+    };
+    assert_eq!(job("parallelism: 5, completions: 2"), ["Job/web 2"]);
+    assert_eq!(job("parallelism: 5"), ["Job/web 5"]);
+    assert_eq!(job("parallelism: 5, suspend: true"), ["Job/web 0"]);
+}
+
+#[test]
+fn a_broker_that_is_not_there_hides_no_figure_and_a_broken_file_hides_all() {
+    let policy = "{apiVersion: podwire.io/v1alpha1, kind: InjectionPolicy, metadata: {name: default}, spec: {broker: {create: Never, onMissing: Deny}}}";
+    let files = [("shop.yaml", SHOP), ("policy.yaml", policy)];
+    let said = Folder::of(&files).says(&["footprint", "-f", "shop.yaml", "--policy", "policy.yaml"]);
+    assert!(said.contains("CPU: broker style requests less from 13 such pods on"), "{said}");
+    let said = Folder::of(&[("shop.yaml", SHOP), ("broken.yaml", "a: [")]).says(&["footprint", "-f", "."]);
+    assert!(said.starts_with("exit 1\n--- stdout\n--- stderr\nerror") && said.contains("broken.yaml"), "{said}");
+}
+
 #[test]
 fn a_platform_that_is_none_is_refused_with_what_is_allowed() {
     for wrong in ["200m", "200m/x", "-1/1Mi", "both=1/1Mi"] {
