@@ -60,9 +60,9 @@ enum Form {
 const AGAIN: Duration = Duration::from_secs(2);
 
 pub(super) fn run(opts: &MigrateOpts) -> Exit {
-    let begun = Instant::now();
+    let (begun, mut warned) = (Instant::now(), BTreeSet::new());
     loop {
-        let (of, snapshot) = match read(opts) {
+        let (of, snapshot) = match read(opts, &mut warned) {
             Ok(read) => read,
             Err(exit) => return exit,
         };
@@ -83,7 +83,8 @@ pub(super) fn run(opts: &MigrateOpts) -> Exit {
     }
 }
 
-fn read(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
+/// What moves and what is around it. `warned` holds the warnings that were said: who waits hears each once.
+fn read(opts: &MigrateOpts, warned: &mut BTreeSet<String>) -> Result<(Move, Snapshot), Exit> {
     if !opts.filename.is_empty() {
         return files(opts);
     }
@@ -91,7 +92,7 @@ fn read(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
         print::talk("error: --policy and --snapshot go with --filename: a cluster has its own\n");
         return Err(Exit::Usage);
     }
-    cluster(opts)
+    cluster(opts, warned)
 }
 
 fn style(text: &str) -> Result<Style, String> {
@@ -143,11 +144,11 @@ fn files(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
     Ok((opts.meant(movers), snapshot))
 }
 
-fn cluster(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
+fn cluster(opts: &MigrateOpts, warned: &mut BTreeSet<String>) -> Result<(Move, Snapshot), Exit> {
     let (settings, namespace) = (opts.settings.meant(), opts.known.namespace.as_str());
     let seen = server::ask(opts.kubeconfig.as_deref(), async |client| Ok(look::workloads(client, settings, namespace).await?));
     let seen = seen.map_err(|error| error.told())?;
-    seen.unread.iter().for_each(|what| print::talk(&format!("warning: {what}\n")));
+    seen.unread.iter().filter(|what| warned.insert((*what).clone())).for_each(|what| print::talk(&format!("warning: {what}\n")));
     let movers = seen.objects.iter().flat_map(|value| manifest::objects(value).into_iter().filter_map(|object| mover(namespace, &object)));
     Ok((opts.meant(movers.collect()), seen.snapshot))
 }

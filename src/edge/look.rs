@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ pub(crate) async fn look(client: Client, settings: Settings, kind: &str, namespa
     let word = kind.to_ascii_lowercase();
     let known = KINDS.iter().find(|(kind, plural, short, ..)| [kind.to_ascii_lowercase().as_str(), plural, short].contains(&word.as_str()));
     let (known, plural, _, group, version) = known.ok_or_else(|| LookError::Kind { word: kind.to_owned() })?;
-    let resource = resource(known, plural, group, version);
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, known), plural);
     let found = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource).get_opt(name).await;
     let absent = || LookError::Absent { kind: kind.to_owned(), name: name.to_owned(), namespace: namespace.to_owned() };
     let found = found.map_err(|error| LookError::Object(Box::new(error)))?.ok_or_else(absent)?;
@@ -144,7 +144,7 @@ async fn everywhere(client: Client, settings: Settings) -> Result<Vec<Workloads>
 async fn origins(client: &Client, namespace: Option<&str>, keep: fn(&Value) -> bool) -> Result<Vec<Value>, LookError> {
     let mut objects = Vec::new();
     for (kind, plural, _, group, version) in KINDS {
-        let resource = resource(kind, plural, group, version);
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         let api = match namespace {
             Some(namespace) => Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
@@ -160,11 +160,6 @@ async fn origins(client: &Client, namespace: Option<&str>, keep: fn(&Value) -> b
 fn asks(object: &Value) -> bool {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
     Holder::of(text("apiVersion"), text("kind")).is_some_and(|holder| is_asking(holder.template(object)))
-}
-
-fn resource(kind: &str, plural: &str, group: &str, version: &str) -> ApiResource {
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    ApiResource { group: group.into(), version: version.into(), api_version, kind: kind.into(), plural: plural.into() }
 }
 
 /// The object with what a list leaves out, and without what nobody reads.

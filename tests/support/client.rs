@@ -54,13 +54,7 @@ fn kind(word: &str) -> Option<(ApiResource, bool)> {
         let named = word.eq_ignore_ascii_case(kind)
             || word == *plural
             || word.strip_prefix(plural).and_then(|rest| rest.strip_prefix('.')) == Some(group);
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version: (*api_version).to_owned(),
-            kind: (*kind).to_owned(),
-            plural: (*plural).to_owned(),
-        };
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         named.then_some((resource, *namespaced))
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::api::{Api, DynamicObject};
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 
 use super::read;
 
@@ -31,13 +31,8 @@ impl Tops {
             return Ok(known.clone());
         }
         let (group, plural) = if owner.kind.as_deref() == Some("Job") { ("batch", "jobs") } else { ("apps", "replicasets") };
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            api_version: format!("{group}/v1"),
-            kind: owner.kind.clone().unwrap_or_default(),
-            plural: plural.to_owned(),
-        };
+        let kind = owner.kind.as_deref().unwrap_or_default();
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural);
         let namespace = owner.namespace.as_deref().unwrap_or_default();
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let found = api.get_metadata_opt(owner.name.as_deref().unwrap_or_default()).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::{Api, DynamicObject};
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 use tracing::debug;
 
 use crate::edge::telemetry::chain;
@@ -36,13 +36,7 @@ impl Components {
         {
             return known.clone();
         }
-        let resource = ApiResource {
-            group: "dapr.io".to_owned(),
-            version: "v1alpha1".to_owned(),
-            api_version: "dapr.io/v1alpha1".to_owned(),
-            kind: "Component".to_owned(),
-            plural: "components".to_owned(),
-        };
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("dapr.io", "v1alpha1", "Component"), "components");
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let read = api.get_opt(name).await.inspect_err(|error| debug!(namespace, name, error = chain(error), "a component cannot be read"));
         let found = read.ok().map(|object| object.map_or(Found::Nothing, |object| Found::This(Component::of(&object.data))));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 
 use super::key::Place;
@@ -117,17 +117,11 @@ impl Writer {
     }
 
     fn api(&self, object: &Value) -> Api<DynamicObject> {
-        let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let api_version = object["apiVersion"].as_str().unwrap_or_default();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let of = object["kind"].as_str().unwrap_or_default();
         let plural = PLURALS.iter().find(|(kind, _)| *kind == of).map(|(_, plural)| *plural).unwrap_or_default();
-        let resource = ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version: api_version.clone(),
-            kind: of.to_owned(),
-            plural: plural.to_owned(),
-        };
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, of), plural);
         match Place::of(object).namespace.as_str() {
             "" => Api::all_with(self.client.clone(), &resource),
             namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),

@@ -1,6 +1,6 @@
 //! What is watched, as a table, and the part of the snapshot that a row fills.
 
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 
 use crate::api::annotations::APP_ID_LABEL;
 use crate::api::names::BROKERS_CONFIG_MAP;
@@ -169,8 +169,7 @@ pub(super) fn definitions() -> ApiResource {
 }
 
 fn resource((group, version, kind, plural): Resource) -> ApiResource {
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    ApiResource { group: group.into(), version: version.into(), api_version, kind: kind.into(), plural: plural.into() }
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 impl Kind {
