@@ -25,7 +25,7 @@ demo-up: cargo ## The same, and the API server stays until Ctrl-C, for your own 
 	@$(CARGO) run --quiet --example demo -- --keep
 
 # What fails soonest comes first.
-test: cargo ## Run every test and check; those on a node where the machine can have one (about 40 minutes at first on 2 cores, then about 9)
+test: cargo ## Run every test and check; those on a node where the machine can have one (about 30 minutes at first on 2 cores, then about 9)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) check --lib --no-default-features
