@@ -48,7 +48,7 @@ fn a_broker_more(world: &World) -> Result<(), Failure> {
         owned(&world.there(kind, namespace, name)?, &wiring)?;
     }
     expect("where it listens", wiring["status"]["listensOn"].as_str(), Some("sidecar,broker"))?;
-    expect("pods", condition(&wiring, "PodsWired"), Some(("True", "Wired")))?;
+    world.wiring(namespace, "mail", "PodsWired", "True", "Wired")?;
     expect("ReplicaSets, pods and template", parts(world, namespace, "mail")?, before.clone())?;
 
     // And away again: nobody publishes to the Broker.
@@ -74,7 +74,7 @@ fn subscriptions_more(world: &World) -> Result<(), Failure> {
     for (kind, name) in [("resiliency", "podwire-mail"), ("subscriptions.dapr.io", "mail-orders"), ("trigger", "mail-orders")] {
         owned(&world.there(kind, namespace, name)?, &wiring)?;
     }
-    expect("pods", condition(&wiring, "PodsWired"), Some(("True", "Wired")))?;
+    world.wiring(namespace, "mail", "PodsWired", "True", "Wired")?;
     expect("ReplicaSets, pods and template", parts(world, namespace, "mail")?, before)
 }
 
@@ -104,8 +104,8 @@ fn template(world: &World) -> Result<(), Failure> {
     sidecar.load_from(&world.lab, namespace, "mail")?;
     crate::support::sidecars::run_pod(&world.lab, namespace, &new, &sidecar.address(), true)?;
     world.gone("pod", namespace, &old)?;
-    let wiring = world.wiring(namespace, "mail", "SubscriptionsReady", "True", "Loaded")?;
-    expect("Triggers", condition(&wiring, "TriggersReady"), Some(("True", "Ready")))?;
+    world.wiring(namespace, "mail", "SubscriptionsReady", "True", "Loaded")?;
+    world.wiring(namespace, "mail", "TriggersReady", "True", "Ready")?;
     wait_for("every pod is as it should be", 10, || {
         let wiring = world.lab.get(&["wiring", "mail", "-n", namespace]).ok()?;
         (condition(&wiring, "PodsWired") == Some(("True", "Wired"))).then_some(())

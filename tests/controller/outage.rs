@@ -102,8 +102,9 @@ fn while_refused(world: &World, namespace: &str) -> Result<(), Failure> {
         world.lab.apply(&deployment(name, namespace, &annotations))?;
     }
     for name in ["one", "two", "three"] {
-        let wiring = world.wiring(namespace, name, "TriggersReady", "False", "Refused")?;
-        expect("all together", condition(&wiring, "Ready"), Some(("False", "Refused")))?;
+        // All together say so once the Broker is ready, which they name before.
+        let wiring = world.wiring(namespace, name, "Ready", "False", "Refused")?;
+        expect("of the Triggers", condition(&wiring, "TriggersReady"), Some(("False", "Refused")))?;
     }
     std::thread::sleep(Duration::from_secs(10).saturating_sub(began.elapsed()));
     let requests = requests_by_controller(&mark)?;

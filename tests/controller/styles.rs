@@ -6,7 +6,7 @@ use crate::support::audit::Mark;
 use crate::support::failure::require;
 use crate::support::lab::{Failure, wait_for};
 use crate::support::sidecars::Sidecar;
-use crate::words::{condition, deleted, deployment, expect, holds, message, uid};
+use crate::words::{deleted, deployment, expect, holds, message, uid};
 use crate::{Test, World};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[("styles::another_label_of_the_namespace_adds_a_side_and_asks_for_a_rollout", label)];
@@ -86,7 +86,7 @@ fn policy(world: &World) -> Result<(), Failure> {
         world.there("trigger", namespace, "mail-orders")?;
         let wiring = world.wiring(namespace, "mail", "PodsWired", "False", "RolloutNeeded")?;
         holds("PodsWired", message(&wiring, "PodsWired"), &["kubectl rollout restart deployment/mail"])?;
-        require("it is accepted", condition(&wiring, "Accepted") == Some(("True", "Wired")))?;
+        world.wiring(namespace, "mail", "Accepted", "True", "Wired")?;
         std::thread::sleep(std::time::Duration::from_secs(2));
         expect("deleted", deleted(&mark, namespace)?, Vec::new())?;
         unmoved(world, namespace, &before)
