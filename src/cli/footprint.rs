@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::manifest::{self, Object};
 use super::opts::KnownOpts;
-use super::server::{self, SettingsOpts};
+use super::server::{self, ClusterOpts};
 use super::walk::{self, Said};
 use super::{Exit, chart, print, sheet, snapshot};
 use crate::api::quantity::Quantity;
@@ -34,11 +34,8 @@ pub(super) struct FootprintOpts {
     /// The form in which it is printed
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     output: Form,
-    /// How the cluster is reached; without it KUBECONFIG, ~/.kube/config, or the pod's own service account
-    #[arg(long, value_name = "FILE", conflicts_with = "filename")]
-    kubeconfig: Option<PathBuf>,
     #[command(flatten)]
-    settings: SettingsOpts,
+    cluster: ClusterOpts,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,7 +82,7 @@ fn shipped() -> BTreeMap<Style, Platform> {
 fn files(opts: &FootprintOpts) -> Result<Vec<Cost>, Exit> {
     let sources = manifest::read(&opts.filename)?;
     let mut snapshot = snapshot::read(&opts.known)?;
-    snapshot.settings = opts.settings.meant();
+    snapshot.settings = opts.cluster.settings.meant();
     let documents = manifest::documents(&sources);
     let walk = walk::over(&documents, &opts.known.namespace, &mut snapshot, false);
     let (mut loads, mut remarks, mut judged) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,13 +113,10 @@ fn loads(object: &Value, namespace: &str) -> Vec<Load> {
 }
 
 fn cluster(opts: &FootprintOpts) -> Result<(Vec<Cost>, BTreeMap<Style, Platform>), Exit> {
-    let (settings, namespace) = (opts.settings.meant(), opts.known.namespace.as_str());
-    if !(opts.known.policy.is_empty() && opts.known.snapshot.is_empty()) {
-        print::talk("error: --policy and --snapshot go with --filename: a cluster has its own\n");
-        return Err(Exit::Usage);
-    }
+    let (settings, namespace) = (opts.cluster.settings.meant(), opts.known.namespace.as_str());
+    opts.known.go_with_files()?;
     let within = (!opts.all_namespaces).then_some(namespace);
-    let seen = server::ask(opts.kubeconfig.as_deref(), async |client| Ok(look::loads(client, settings.clone(), within).await?));
+    let seen = server::ask(opts.cluster.kubeconfig.as_deref(), async |client| Ok(look::loads(client, settings.clone(), within).await?));
     let (all, [knative, dapr]) = seen.map_err(|error| error.told())?;
     let costs = all.iter().flat_map(|Workloads { objects, snapshot, unread }| {
         unread.iter().for_each(|what| print::talk(&format!("warning: {what}\n")));

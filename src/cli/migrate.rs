@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::manifest::{self, Object};
 use super::opts::KnownOpts;
-use super::server::{self, SettingsOpts};
+use super::server::{self, ClusterOpts};
 use super::walk::{self, Said};
 use super::{Exit, plan, print, snapshot};
 use crate::api::annotations;
@@ -43,11 +43,8 @@ pub(super) struct MigrateOpts {
     /// The form in which the steps are printed
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     output: Form,
-    /// How the cluster is reached; without it KUBECONFIG, ~/.kube/config, or the pod's own service account
-    #[arg(long, value_name = "FILE", conflicts_with = "filename")]
-    kubeconfig: Option<PathBuf>,
     #[command(flatten)]
-    settings: SettingsOpts,
+    cluster: ClusterOpts,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -88,10 +85,7 @@ fn read(opts: &MigrateOpts, warned: &mut BTreeSet<String>) -> Result<(Move, Snap
     if !opts.filename.is_empty() {
         return files(opts);
     }
-    if !(opts.known.policy.is_empty() && opts.known.snapshot.is_empty()) {
-        print::talk("error: --policy and --snapshot go with --filename: a cluster has its own\n");
-        return Err(Exit::Usage);
-    }
+    opts.known.go_with_files()?;
     cluster(opts, warned)
 }
 
@@ -126,7 +120,7 @@ impl MigrateOpts {
 fn files(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
     let sources = manifest::read(&opts.filename)?;
     let mut snapshot = snapshot::read(&opts.known)?;
-    snapshot.settings = opts.settings.meant();
+    snapshot.settings = opts.cluster.settings.meant();
     let documents = manifest::documents(&sources);
     let walk = walk::over(&documents, &opts.known.namespace, &mut snapshot, false);
     let mut movers = Vec::new();
@@ -145,8 +139,8 @@ fn files(opts: &MigrateOpts) -> Result<(Move, Snapshot), Exit> {
 }
 
 fn cluster(opts: &MigrateOpts, warned: &mut BTreeSet<String>) -> Result<(Move, Snapshot), Exit> {
-    let (settings, namespace) = (opts.settings.meant(), opts.known.namespace.as_str());
-    let seen = server::ask(opts.kubeconfig.as_deref(), async |client| Ok(look::workloads(client, settings, namespace).await?));
+    let (settings, namespace) = (opts.cluster.settings.meant(), opts.known.namespace.as_str());
+    let seen = server::ask(opts.cluster.kubeconfig.as_deref(), async |client| Ok(look::workloads(client, settings, namespace).await?));
     let seen = seen.map_err(|error| error.told())?;
     seen.unread.iter().filter(|what| warned.insert((*what).clone())).for_each(|what| print::talk(&format!("warning: {what}\n")));
     let movers = seen.objects.iter().flat_map(|value| manifest::objects(value).into_iter().filter_map(|object| mover(namespace, &object)));

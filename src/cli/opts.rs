@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use super::Exit;
 use super::certs::CertsOpts;
 use super::check::CheckOpts;
 use super::controller::ControllerOpts;
@@ -13,6 +12,7 @@ use super::footprint::FootprintOpts;
 use super::migrate::MigrateOpts;
 use super::server::SettingsOpts;
 use super::webhook::WebhookOpts;
+use super::{Exit, print};
 
 /// Wires Kubernetes pods to an event runtime: a Dapr sidecar or a Knative Broker, from the same annotations.
 #[derive(Debug, Parser)]
@@ -114,6 +114,17 @@ pub(super) struct KnownOpts {
     /// What the cluster holds, as YAML objects: Namespaces, Brokers, Dapr's ConfigMap dapr-trust-bundle, Configuration daprsystem and Services, InjectionPolicies, Wirings, LimitRanges, ResourceQuotas; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub(super) snapshot: Vec<PathBuf>,
+}
+
+impl KnownOpts {
+    /// Refuses what is stated of a cluster beside the cluster itself.
+    pub(super) fn go_with_files(&self) -> Result<(), Exit> {
+        if self.policy.is_empty() && self.snapshot.is_empty() {
+            return Ok(());
+        }
+        print::talk("error: --policy and --snapshot go with --filename: a cluster has its own\n");
+        Err(Exit::Usage)
+    }
 }
 
 #[derive(Args, Debug)]

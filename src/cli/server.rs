@@ -58,6 +58,16 @@ pub(super) struct SettingsOpts {
     excluded_namespaces: Vec<String>,
 }
 
+/// The cluster of a verb that reads files in place of one.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ClusterOpts {
+    /// How the cluster is reached; without it KUBECONFIG, ~/.kube/config, or the pod's own service account
+    #[arg(long, value_name = "FILE", conflicts_with = "filename")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: SettingsOpts,
+}
+
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
     #[default]

@@ -96,8 +96,7 @@ pub(super) fn sentence(crossing: Crossing) -> String {
 fn unwired(cost: &Cost) -> Vec<String> {
     let line = |place: &str, findings: &[Finding]| {
         let why: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        let why = if why.is_empty() { "it does not ask to be".to_owned() } else { why.join(" | ") };
-        format!("{} in {} is not wired {place}: {why}\n", cost.title, cost.namespace)
+        format!("{} in {} is not wired {place}: {}\n", cost.title, cost.namespace, why.join(" | "))
     };
     let now = cost.now.as_ref().err().map(|findings| line("now", findings));
     let there = cost.styles.iter().filter_map(|(style, requests)| {

@@ -78,13 +78,14 @@ pub fn cost(load: &Load, snapshot: &Snapshot) -> Option<Cost> {
     if let Decision::Untouched(_) = verdict.decision {
         return None;
     }
-    let styles = [Style::Broker, Style::Sidecar].map(|style| (style, requests(&moved(load, style), &load.title, snapshot)));
+    let styles = [Style::Broker, Style::Sidecar]
+        .map(|style| (style, member(&moved(load, style), &load.title, snapshot).map(|member| member.counted)));
     Some(Cost {
         namespace: load.request.namespace.clone(),
         title: load.title.clone(),
         pods: load.pods,
         bare: bare(&load.request),
-        now: member(&load.request, &load.title, snapshot).map(|member| (member.publish, counted(&member))),
+        now: member(&load.request, &load.title, snapshot).map(|member| (member.publish, member.counted)),
         styles: styles.into(),
     })
 }
@@ -112,10 +113,6 @@ fn moved(load: &Load, style: Style) -> PodRequest {
     request.map_or_else(|_| load.request.clone(), |request| PodRequest { owner: load.request.owner.clone(), ..request })
 }
 
-fn requests(request: &PodRequest, title: &str, snapshot: &Snapshot) -> Result<Requests, Vec<Finding>> {
-    member(request, title, snapshot).map(|member| counted(&member))
-}
-
 fn member(request: &PodRequest, title: &str, snapshot: &Snapshot) -> Result<Member, Vec<Finding>> {
     let verdict = admit(request, snapshot);
     let wired = matches!(verdict.decision, Decision::Wired(_)).then(|| Member::of(request, snapshot, title, false)).flatten();
@@ -124,13 +121,7 @@ fn member(request: &PodRequest, title: &str, snapshot: &Snapshot) -> Result<Memb
 
 /// What a pod requests as it stands.
 fn bare(request: &PodRequest) -> Requests {
-    let [cpu, memory] = request.view.spec.as_ref().map_or([Quantity::ZERO; 2], plan::asked);
-    Requests { cpu, memory }
-}
-
-fn counted(member: &Member) -> Requests {
-    let [cpu, memory] = member.counted;
-    Requests { cpu, memory }
+    request.view.spec.as_ref().map_or(Requests::NONE, plan::asked)
 }
 
 impl Platform {

@@ -180,7 +180,7 @@ fn alone() -> Vec<(&'static str, Test)> {
 }
 
 /// A cluster with podwire's webhook and controller.
-pub(crate) fn world() -> Result<World, Failure> {
+fn world() -> Result<World, Failure> {
     let tools = Tools::locate()?;
     let lab = Lab::start(&tools, &Options::default())?;
     lab.apply_snapshot(include_str!("../golden/snapshot.yaml"))?;

@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
+pub(crate) use podwire::api::style::Style;
+
 use crate::ledgers::Ledgers;
 use crate::node::{APP, Failure, Node, holds, request, require, wait_for};
 
@@ -34,22 +36,6 @@ impl Brokers {
         let shared = (self == Brokers::Shared).then(|| BROKERS.read().unwrap_or_else(PoisonError::into_inner));
         let alone = (self == Brokers::Alone).then(|| BROKERS.write().unwrap_or_else(PoisonError::into_inner));
         (podwire, shared, alone)
-    }
-}
-
-/// How applications are wired.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Style {
-    Sidecar,
-    Broker,
-}
-
-impl Style {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Style::Sidecar => "sidecar",
-            Style::Broker => "broker",
-        }
     }
 }
 

@@ -44,11 +44,31 @@ impl Pod {
     }
 }
 
-/// Whether objects of a part are kept at all: what others need of them is in the snapshot.
-pub(super) fn keeps(part: Part) -> bool {
-    !matches!(
-        part,
-        Part::Components
+/// As what objects of a part are kept.
+#[derive(PartialEq)]
+enum As {
+    Workload,
+    WiredPod,
+    OtherPod,
+    Object,
+    /// What others need of them is in the snapshot.
+    Nothing,
+}
+
+impl As {
+    fn of(part: Part) -> Self {
+        match part {
+            Part::CronJobs | Part::DaemonSets | Part::Deployments | Part::Jobs | Part::StatefulSets => As::Workload,
+            Part::WiredPods => As::WiredPod,
+            Part::OtherPods => As::OtherPod,
+            Part::Policies
+            | Part::OwnServices
+            | Part::Triggers
+            | Part::Subscriptions
+            | Part::Resiliencies
+            | Part::AddressMaps
+            | Part::Wirings => As::Object,
+            Part::Components
             | Part::NetworkPolicies
             | Part::Namespaces
             | Part::Brokers
@@ -58,22 +78,26 @@ pub(super) fn keeps(part: Part) -> bool {
             | Part::Scheduler
             | Part::LimitRanges
             | Part::ResourceQuotas
-            | Part::Features
-    )
+            | Part::Features => As::Nothing,
+        }
+    }
+}
+
+/// Whether objects of a part are kept at all.
+pub(super) fn keeps(part: Part) -> bool {
+    As::of(part) != As::Nothing
 }
 
 /// What is kept of an object of a part; nothing of one that is not podwire's business.
 pub(super) fn kept(part: Part, object: &Value) -> Option<Kept> {
-    match part {
-        Part::CronJobs | Part::DaemonSets | Part::Deployments | Part::Jobs | Part::StatefulSets => {
-            workload(object).map(|workload| Kept::Workload(Arc::new(workload)))
-        }
-        Part::WiredPods => {
+    match As::of(part) {
+        As::Workload => workload(object).map(|workload| Kept::Workload(Arc::new(workload))),
+        As::WiredPod => {
             let ended = ["Succeeded", "Failed"].iter().any(|phase| object["status"]["phase"] == *phase);
             let label = object["metadata"]["labels"][APP_ID_LABEL].as_str().map(str::to_owned);
             (!ended).then(|| pod(object, |_| label)).flatten().map(Kept::Pod)
         }
-        Part::OtherPods => {
+        As::OtherPod => {
             let mirror = !object["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_null();
             // Metadata alone are no Pod; nothing else of it is looked at.
             let bare = || json!({ "metadata": object["metadata"], "spec": { "containers": [] } });
@@ -82,14 +106,8 @@ pub(super) fn kept(part: Part, object: &Value) -> Option<Kept> {
                 .flatten()
                 .map(Kept::Unwired)
         }
-        Part::Policies
-        | Part::OwnServices
-        | Part::Triggers
-        | Part::Subscriptions
-        | Part::Resiliencies
-        | Part::AddressMaps
-        | Part::Wirings => Some(Kept::Object(Arc::new(object.clone()))),
-        _ => None,
+        As::Object => Some(Kept::Object(Arc::new(object.clone()))),
+        As::Nothing => None,
     }
 }
 

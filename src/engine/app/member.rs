@@ -6,6 +6,7 @@ use crate::api::names::BrokerName;
 use crate::api::quantity::Quantity;
 use crate::api::style::Style;
 use crate::api::subscribe::Entry;
+use crate::api::wiring::Requests;
 use crate::engine::governing::Governing;
 use crate::engine::inject::Found;
 use crate::engine::intent::{self, Ask, Intent};
@@ -30,9 +31,9 @@ pub struct Member {
     /// Ports of podwire's own sidecar.
     pub(crate) ports: Option<Ports>,
     /// CPU and memory that podwire adds to the requests of a pod.
-    pub(crate) added: [Quantity; 2],
+    pub(crate) added: Requests,
     /// CPU and memory that a pod asks of its node.
-    pub(crate) counted: [Quantity; 2],
+    pub(crate) counted: Requests,
     service_account: String,
 }
 
@@ -73,8 +74,8 @@ impl Member {
             listen: pod.sides(),
             pubsub: pubsub.unwrap_or_else(|| "pubsub".to_owned()),
             ports: pod.ports(),
-            added: [Quantity::ZERO; 2],
-            counted: [Quantity::ZERO; 2],
+            added: Requests::NONE,
+            counted: Requests::NONE,
             service_account: service_account(&pod.request),
             intent: *intent,
         })
@@ -144,11 +145,11 @@ fn service_account(request: &PodRequest) -> String {
     account.unwrap_or_else(|| "default".to_owned())
 }
 
-fn added(plan: &Plan) -> [Quantity; 2] {
+fn added(plan: &Plan) -> Requests {
     let sidecar = plan.sidecar.iter().flat_map(|sidecar| &sidecar.amounts);
     let requests = plan.amounts.iter().chain(sidecar).filter(|amount| amount.section == Section::Requests);
     let of = |resource: &str| {
         requests.clone().filter(|amount| amount.resource == resource).fold(Quantity::ZERO, |sum, amount| sum + amount.value)
     };
-    [of("cpu"), of("memory")]
+    Requests { cpu: of("cpu"), memory: of("memory") }
 }

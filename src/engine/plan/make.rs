@@ -4,8 +4,8 @@ use super::resources::Sizes;
 use super::{Amount, Case, Ports, Sidecar, Variable, environment, ports, resources, sidecar, style};
 use crate::api::annotations as key;
 use crate::api::names::PubsubName;
-use crate::api::quantity::Quantity;
 use crate::api::style::Style;
+use crate::api::wiring::Requests;
 use crate::engine::intent::{self, Intent};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     /// Requests and limits of the pod, where it states its own and a sidecar is added.
     pub(crate) pod_amounts: Vec<Amount>,
     /// CPU and memory that the pod asks of its node.
-    pub(crate) counted: [Quantity; 2],
+    pub(crate) counted: Requests,
 }
 
 /// Makes the plan of a pod. It is there where nothing prevents it; the style and the reasons always are.

@@ -14,7 +14,7 @@ use super::drain::{Drain, Drains, settled_after};
 use super::live::{kind, name};
 use super::steps::Step;
 use crate::api::style::Style;
-use crate::api::wiring::{PodCounts, Requests, RetryStatus, SubscriptionStatus, WiringStatus, WorkloadStatus};
+use crate::api::wiring::{PodCounts, RetryStatus, SubscriptionStatus, WiringStatus, WorkloadStatus};
 use crate::engine::Finding;
 use crate::engine::app::{App, Member};
 use crate::engine::generate::{budget, in_words, is_trigger_of};
@@ -42,7 +42,7 @@ pub(crate) fn report(case: &Case, drains: &Drains, findings: &[Finding]) -> (Wir
         subscriptions: first.map(|first| subscriptions(first, case)).unwrap_or_default(),
         groups: groups(case, &before.groups),
         retry: retry.map(|[sidecar, broker]| RetryStatus { sidecar, broker }),
-        requests_added: first.map(|first| Requests { cpu: first.added[0], memory: first.added[1] }),
+        requests_added: first.map(|first| first.added),
         conditions,
     };
     let changed = WiringStatus::deserialize(&wiring["status"]).ok().map(ageless) != Some(ageless(status.clone()));

@@ -9,6 +9,7 @@ use super::namespace::Bound;
 use super::sizes::Sizes;
 use crate::api::names::SIDECAR;
 use crate::api::quantity::Quantity;
+use crate::api::wiring::Requests;
 use crate::engine::plan::Place;
 use crate::engine::{Code, Finding, Origin, Reason, Subject};
 
@@ -87,20 +88,22 @@ fn overhead(spec: &PodSpec, resource: &str) -> Option<Quantity> {
 }
 
 /// CPU and memory that a pod asks of its node which is none of podwire's.
-pub(crate) fn asked(spec: &PodSpec) -> [Quantity; 2] {
-    RESOURCES.map(|resource| {
+pub(crate) fn asked(spec: &PodSpec) -> Requests {
+    let [cpu, memory] = RESOURCES.map(|resource| {
         let of = |resources: Option<&ResourceRequirements>| stated(resources, Section::Requests, resource);
         let init = spec.init_containers.iter().flatten();
         let init = init.map(|one| (one.restart_policy.as_deref() == Some("Always"), of(one.resources.as_ref())));
         let whole = of(spec.resources.as_ref()).or_else(|| together(init, spec.containers.iter().map(|one| of(one.resources.as_ref()))));
         plus(whole, overhead(spec, resource)).unwrap_or(Quantity::ZERO)
-    })
+    });
+    Requests { cpu, memory }
 }
 
 /// CPU and memory that the pod asks of its node, as the scheduler counts them (`k8s.io/component-helpers/resource`, `PodRequests`).
-pub(crate) fn counted(sizes: &Sizes, application: &[Amount], added: Option<Added>, pod: &[Amount]) -> [Quantity; 2] {
+pub(crate) fn counted(sizes: &Sizes, application: &[Amount], added: Option<Added>, pod: &[Amount]) -> Requests {
     let whole = Whole::of(sizes, application, added, pod);
-    RESOURCES.map(|resource| whole.counted(Section::Requests, resource).unwrap_or(Quantity::ZERO))
+    let [cpu, memory] = RESOURCES.map(|resource| whole.counted(Section::Requests, resource).unwrap_or(Quantity::ZERO));
+    Requests { cpu, memory }
 }
 
 fn fill(held: &mut Held, amounts: &[Amount]) {
