@@ -38,7 +38,7 @@ fn without(node: &Node, side: &str, style: Style, fits: fn(&Process, &str) -> bo
     let outcome = shop.outcome("a-", COUNT, 120)?;
     println!("{}, the part of the {side}'s is killed: {}", style.word(), outcome.words(LATE));
     require(&format!("all are accepted: {:?}", outcome.told()), outcome.accepted() == COUNT)?;
-    require("nothing is lost", outcome.lost().is_empty())?;
+    shop.lost_nothing(&outcome, "billing", &topic)?;
     if side == "publisher" {
         require("some are published again", outcome.repeated() > 0)?;
         note("the publisher's sidecar, or the Broker's ingress, is killed", style, "is refused, publishes again, nothing is lost");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::node::Failure;
+use crate::node::{Failure, require};
 use crate::shop::Shop;
 
 /// Later than this an event is late, in milliseconds.
@@ -113,6 +113,13 @@ impl Outcome {
     /// When those were accepted that never came.
     pub(crate) fn lost(&self) -> Vec<u64> {
         self.taken().filter(|(.., event)| event.came.is_empty()).map(|(at, ..)| at).collect()
+    }
+
+    /// That all that were accepted came.
+    pub(crate) fn lost_nothing(&self) -> Result<(), Failure> {
+        let lost = self.taken().filter(|(.., event)| event.came.is_empty());
+        let lost: String = lost.map(|(at, id, event)| format!("\n  {id}, accepted at {at} after {} tries", event.tries)).collect();
+        require(&format!("nothing is lost: {}{lost}", self.words(LATE)), lost.is_empty())
     }
 
     /// After how many milliseconds those came first that came later than so many, the soonest first.

@@ -9,6 +9,7 @@ pub(crate) use podwire::api::style::Style;
 
 use crate::ledgers::Ledgers;
 use crate::node::{APP, Failure, Node, holds, request, require, wait_for};
+use crate::outcome::Outcome;
 
 /// Written by a test that takes podwire away; every other test reads.
 pub(crate) static PODWIRE: RwLock<()> = RwLock::new(());
@@ -173,6 +174,18 @@ impl<'a> Shop<'a> {
     fn state(&self, failure: &dyn std::fmt::Display) -> Failure {
         let pods = self.node.kubectl(&["get", "pods,wirings,events", "-n", &self.namespace]).unwrap_or_default();
         Failure::new(format!("{failure}\n{pods}"))
+    }
+
+    /// That all that were accepted came to an application; where it is not so, what there is in the namespace, what its sidecars said last, and what Redis keeps
+    /// of the topic.
+    pub(crate) fn lost_nothing(&self, outcome: &Outcome, app: &str, topic: &str) -> Result<(), Failure> {
+        outcome.lost_nothing().map_err(|failure| {
+            let groups = ["exec", "-n", "redis", "deploy/redis", "--", "redis-cli", "XINFO", "GROUPS", topic];
+            let sidecars = ["logs", "-n", &self.namespace, "-l", &format!("app={app}"), "-c", "daprd", "--prefix", "--tail=20"];
+            let said =
+                [groups.as_slice(), &sidecars].map(|command| self.node.kubectl(command).unwrap_or_else(|failure| failure.to_string()));
+            self.state(&format!("{failure}\n{}", said.join("\n")))
+        })
     }
 
     /// Addresses of an application's pods that run.
