@@ -38,7 +38,7 @@ pub use footprint::{Cost, Crossing, Footprint, Load, Platform, cost};
 pub use governing::check_policy;
 pub use inject::{Undone, undo};
 pub use migration::{Advance, Edit, Gate, Migration, Move, Mover, Seen, Stage, migrate};
-pub use observed::{Answers, Found, Kinds, Loaded, Memory, Observed};
+pub use observed::{Answers, Channel, Found, Kinds, Loaded, Memory, Observed};
 pub use reasons::{Origin, Reason, Said};
 pub use reconcile::{Reconciliation, reconcile};
 pub use request::{Copied, Owner, PodRequest, Unreadable, copy_limits};

@@ -28,6 +28,8 @@ pub struct Observed {
     pub addresses: BTreeMap<String, String>,
     /// What the sidecars of running pods say, by pod.
     pub sidecars: BTreeMap<String, Answers>,
+    /// Channels of the application's Brokers that were asked for and can be read, by Broker.
+    pub channels: BTreeMap<String, Channel>,
     /// The pub/sub component of the application: `None` where it was not asked for or cannot be read.
     pub component: Option<Found>,
     /// Who publishes and who listens in the namespace.
@@ -107,6 +109,36 @@ pub enum Found {
     This(Component),
 }
 
+/// An in-memory channel of Knative's, as far as podwire depends on it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Channel {
+    /// The addresses of the subscribers that its dispatcher has taken over.
+    subscribers: Vec<String>,
+}
+
+impl Channel {
+    /// What its status says, where it is of the spec that is there now: before that the dispatcher says of every subscriber that it is ready, and passes the
+    /// channel over (Knative 0.47, `pkg/reconciler/inmemorychannel/dispatcher`).
+    pub(crate) fn of(object: &Value) -> Self {
+        let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        let is_ready = |one: &Value| {
+            let mut said = subscribers(&object["status"]).filter(|said| said["uid"] == one["uid"]);
+            said.any(|said| said["ready"] == "True" && said["observedGeneration"] == one["generation"])
+        };
+        let taken = subscribers(&object["spec"]).filter(|one| current && is_ready(one));
+        Channel { subscribers: taken.filter_map(|one| one["subscriberUri"].as_str().map(str::to_owned)).collect() }
+    }
+
+    /// Whether events go to the Trigger with this uid: to `…/triggers/NAMESPACE/NAME/UID` of the Broker's filter.
+    pub(crate) fn feeds(&self, trigger: &str) -> bool {
+        self.subscribers.iter().any(|address| address.rsplit('/').next() == Some(trigger))
+    }
+}
+
+fn subscribers(of: &Value) -> impl Iterator<Item = &Value> {
+    of["subscribers"].as_array().into_iter().flatten()
+}
+
 /// What one reconciliation tells the next. Lost with the process: every clock in it then begins anew, which only makes things last longer.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
@@ -120,6 +152,8 @@ pub struct Memory {
     pub(crate) counted: Duration,
     /// That a sidecar which runs has not loaded the Resiliency.
     pub(crate) unloaded: Option<Unloaded>,
+    /// How far the Broker's channel is with each Trigger, by uid; `None` before the first look.
+    pub(crate) fed: Option<BTreeMap<String, Feeding>>,
     /// Since when the application is gone.
     pub(crate) gone: Option<Duration>,
     /// What was last written, by kind and name: what differs from it was edited by somebody.
@@ -137,6 +171,15 @@ pub(crate) struct Unloaded {
     pub(crate) told: u32,
     /// When it is to be told again.
     pub(crate) next: Duration,
+}
+
+/// How far a channel is with a Trigger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Feeding {
+    /// It has said since then that events go there.
+    Since(Duration),
+    /// They do.
+    Settled,
 }
 
 impl Memory {

@@ -48,7 +48,10 @@ pub fn reconcile(app: &App, snapshot: &Snapshot, observed: &Observed) -> Reconci
     let brokers = snapshot.brokers.iter().flat_map(|known| known.keys()).filter(in_namespace).count();
     let mut made = status::make(app, observed, desired, &drains, brokers, &mut memory);
     let addresses = status::addresses(app, snapshot, observed);
-    let case = Case { app, snapshot, observed, made: &made, neighbour, addresses_taken: addresses.is_err() };
+    let unfed = status::unfed(app, snapshot, observed, &mut memory);
+    unfed.iter().for_each(|(_, wait)| made.again_in(*wait));
+    let unfed = unfed.first().map(|(trigger, _)| *trigger);
+    let case = Case { app, snapshot, observed, made: &made, neighbour, unfed, addresses_taken: addresses.is_err() };
     let (wiring, said) = status::report(&case, &drains, &findings);
     let notices = status::announce(app, observed, &made, &mut memory);
     let (questions, wait) = status::questions(app, observed, &made, &drains);

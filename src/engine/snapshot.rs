@@ -96,6 +96,8 @@ pub struct Broker {
     pub class: Option<String>,
     /// The kind of its Channel, where it has one: `knative.dev/channelKind` of its status.
     pub channel: Option<String>,
+    /// The name of that Channel, in the Broker's namespace: `knative.dev/channelName` of its status.
+    pub channel_name: Option<String>,
     /// Whether its Channel answers before it has delivered: the annotation `messaging.knative.dev/async-handler`.
     pub async_handler: bool,
     /// Why it is not ready, in one line; `None` where it is.
@@ -331,6 +333,7 @@ fn broker(object: &Value, meta: &Meta) -> Broker {
         ca_certs: address("CACerts"),
         class: meta.annotations.get("eventing.knative.dev/broker.class").cloned(),
         channel: text(&status["annotations"]["knative.dev/channelKind"]),
+        channel_name: text(&status["annotations"]["knative.dev/channelName"]),
         async_handler: meta.annotations.get("messaging.knative.dev/async-handler").is_some_and(|value| value == "true"),
         not_ready: (!ready).then(|| said.and_then(told).unwrap_or_else(|| "it has no status yet".to_owned())),
     }

@@ -125,6 +125,7 @@ fn permissions(world: &World) -> Result<(), Failure> {
         "delete triggers.eventing.knative.dev",
         "patch wirings.podwire.io --subresource=status",
         "get components.dapr.io",
+        "get inmemorychannels.messaging.knative.dev",
     ] {
         require(&format!("it may {allowed}"), may(allowed))?;
     }

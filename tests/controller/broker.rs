@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("broker::a_deployment_that_subscribes_gets_what_it_needs_and_a_true_status", subscribes),
     ("broker::another_type_or_path_changes_the_trigger_that_is_there", changed),
     ("broker::a_trigger_that_is_not_ready_is_said_so", trigger_not_ready),
+    ("broker::a_trigger_that_is_ready_waits_for_its_channel", channel_behind),
     ("broker::another_broker_is_another_trigger_and_the_old_one_stays_until_it_is_ready", replaced),
     ("broker::a_pod_that_waits_gets_its_address_and_a_deleted_map_is_back_within_a_second", waits),
 ];
@@ -102,6 +103,36 @@ fn trigger_not_ready(world: &World) -> Result<(), Failure> {
     let held = world.wiring(namespace, "cart", "TriggersReady", "False", "TriggerNotReady")?;
     require("the Broker is ready meanwhile", condition(&held, "BrokerReady").is_some())?;
     world.knative.release(&trigger);
+    world.wiring(namespace, "cart", "TriggersReady", "False", "NoEndpoints").map(drop)
+}
+
+/// Knative calls a Trigger ready by what its channel says, of whatever spec.
+fn channel_behind(world: &World) -> Result<(), Failure> {
+    let namespace = "broker-behind";
+    world.namespace(namespace, &json!({}))?;
+    let channel = |subscribers: Value| {
+        let metadata = json!({ "name": "orders-kne-trigger", "namespace": namespace });
+        json!({ "apiVersion": "messaging.knative.dev/v1", "kind": "InMemoryChannel", "metadata": metadata, "spec": { "subscribers": subscribers } })
+    };
+    world.lab.apply(&channel(json!([])))?;
+    let annotations = json!({ "podwire.io/style": "broker", "podwire.io/subscribe": "orders" });
+    world.lab.apply(&deployment("cart", namespace, &annotations))?;
+    let trigger = uid(&world.there("trigger", namespace, "cart-orders")?).to_owned();
+    let behind = || world.wiring(namespace, "cart", "TriggersReady", "False", "ChannelBehind");
+    behind()?;
+    let address = format!("http://broker-filter.knative-eventing.svc.cluster.local/triggers/{namespace}/cart-orders/{trigger}");
+    world.lab.apply(&channel(json!([{ "uid": "one", "generation": 1, "subscriberUri": address }])))?;
+    let generation =
+        world.there("inmemorychannel", namespace, "orders-kne-trigger")?["metadata"]["generation"].as_u64().unwrap_or_default();
+    let says = |observed: u64| {
+        let status = json!({ "status": { "observedGeneration": observed, "subscribers": [{ "uid": "one", "observedGeneration": 1, "ready": "True" }] } });
+        let patch = ["patch", "inmemorychannel", "orders-kne-trigger", "-n", namespace, "--subresource=status", "--type=merge", "-p"];
+        world.lab.kubectl(&[patch.as_slice(), &[&status.to_string()]].concat())
+    };
+    says(generation - 1)?;
+    std::thread::sleep(Duration::from_secs(3));
+    behind()?;
+    says(generation)?;
     world.wiring(namespace, "cart", "TriggersReady", "False", "NoEndpoints").map(drop)
 }
 

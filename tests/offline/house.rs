@@ -16,6 +16,7 @@ const SHOWN: &[&str] = &[
     "App",
     "Broker",
     "Change",
+    "Channel",
     "Code",
     "Component",
     "Condition",

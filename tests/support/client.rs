@@ -17,7 +17,7 @@ use super::failure::Failure;
 pub(crate) const MANAGER: &str = "tests";
 
 /// Kinds: API version, name, name of many, and whether they are in namespaces.
-const KINDS: [(&str, &str, &str, bool); 27] = [
+const KINDS: [(&str, &str, &str, bool); 28] = [
     ("v1", "ConfigMap", "configmaps", true),
     ("v1", "Event", "events", true),
     ("v1", "Namespace", "namespaces", false),
@@ -43,6 +43,7 @@ const KINDS: [(&str, &str, &str, bool); 27] = [
     ("dapr.io/v2alpha1", "Subscription", "subscriptions", true),
     ("eventing.knative.dev/v1", "Broker", "brokers", true),
     ("eventing.knative.dev/v1", "Trigger", "triggers", true),
+    ("messaging.knative.dev/v1", "InMemoryChannel", "inmemorychannels", true),
     ("podwire.io/v1alpha1", "InjectionPolicy", "injectionpolicies", false),
     ("podwire.io/v1alpha1", "Wiring", "wirings", true),
 ];

@@ -8,6 +8,7 @@
 //!
 //! Every replica watches; the one that holds the Lease works.
 
+mod channels;
 mod climb;
 mod components;
 mod daprd;

@@ -8,6 +8,7 @@ use kube::Client;
 use kube::core::Status;
 use tracing::{debug, info, warn};
 
+use super::channels::Channels;
 use super::climb::Tops;
 use super::components::Components;
 use super::key::{Key, Place};
@@ -31,6 +32,7 @@ pub(super) struct Reconciler {
     queue: Queue<Key>,
     writer: Writer,
     tops: Tops,
+    channels: Channels,
     components: Components,
     asked: Asked,
     notices: Notices,
@@ -83,6 +85,7 @@ impl Reconciler {
             queue,
             writer: Writer::new(client.clone(), Arc::clone(metrics)),
             tops: Tops::new(client.clone()),
+            channels: Channels::new(client.clone()),
             components: Components::new(client.clone()),
             asked: Asked::new(),
             notices: Notices::new(client.clone(), &config.identity),
@@ -197,7 +200,7 @@ impl Reconciler {
             None => None,
         };
         let flows = Flows(lock(&self.flows).get(&key.namespace).cloned().unwrap_or_default());
-        let observed = Observed {
+        let mut observed = Observed {
             now: now(),
             grace: self.grace,
             wiring: seen.wiring,
@@ -206,12 +209,14 @@ impl Reconciler {
             address_map: seen.address_map,
             addresses: seen.addresses,
             sidecars: self.asked.of(key, &pods),
+            channels: BTreeMap::new(),
             component,
             flows: Arc::new(flows),
             triggers: seen.triggers,
             refused: lock(&self.refused).get(key).cloned(),
             memory: memory.clone(),
         };
+        observed.channels = self.channels.get(&key.namespace, app.channels(&snapshot, &observed)).await?;
         Ok(reconcile(&app, &snapshot, &observed))
     }
 

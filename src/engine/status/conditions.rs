@@ -25,6 +25,8 @@ pub(crate) struct Case<'a> {
     pub(crate) made: &'a Made,
     /// A Resiliency of somebody else that names the application's component.
     pub(crate) neighbour: Option<&'a str>,
+    /// A Trigger that is ready and to which its Broker's channel sends nothing yet.
+    pub(crate) unfed: Option<&'a Value>,
     /// The ConfigMap of addresses is somebody else's.
     pub(crate) addresses_taken: bool,
 }
@@ -176,6 +178,14 @@ pub(super) fn triggers_ready(case: &Case) -> Option<Said> {
     let mut waiting = triggers.filter_map(|one| live.find("Trigger", name(one))).filter(|one| !is_ready(one));
     if let Some(trigger) = waiting.next() {
         return said(Truth::False, "TriggerNotReady", format!("Trigger {}: {}", name(trigger), unready(trigger)));
+    }
+    if let Some(trigger) = case.unfed {
+        let message = format!(
+            "Trigger {} is ready, and the channel of Broker {} does not send to it yet: until it does, events are accepted and lost",
+            name(trigger),
+            trigger["spec"]["broker"].as_str().unwrap_or_default()
+        );
+        return said(Truth::False, "ChannelBehind", message);
     }
     if !case.app.pods.iter().any(|pod| pod.is_ready()) {
         let after = seconds(budget(&first.intent.retry, Style::Broker));

@@ -11,8 +11,8 @@ use crate::edge::controller::key::{Key, Place};
 use crate::edge::controller::world::{Climb, World};
 use crate::edge::watch::Part;
 use crate::engine::{
-    Answers, App, Component, Decision, Flows, Found, Loaded, Memory, Notice, Observed, PodRequest, Question, Running, Snapshot, Step,
-    admit, reconcile,
+    Answers, App, Channel, Component, Decision, Flows, Found, Loaded, Memory, Notice, Observed, PodRequest, Question, Running, Snapshot,
+    Step, admit, reconcile,
 };
 
 /// For how long the objects of an application that is gone are kept here.
@@ -30,6 +30,8 @@ pub(super) struct Sim {
     /// When sidecars were last asked; `None`: now.
     pub(super) asked_at: Option<u64>,
     pub(super) component: Option<Found>,
+    /// Channels that can be read, by Broker.
+    pub(super) channels: BTreeMap<String, Channel>,
     pub(super) notices: Vec<Notice>,
     pub(super) questions: Vec<Question>,
     /// Objects of this kind cannot be written: the API server refuses.
@@ -75,6 +77,7 @@ impl Sim {
             memories: BTreeMap::new(),
             answers: BTreeMap::new(),
             asked_at: None,
+            channels: BTreeMap::new(),
             component: Some(Found::This(Component { kind: "pubsub.redis".to_owned(), ..Component::default() })),
             notices: Vec::new(),
             questions: Vec::new(),
@@ -135,7 +138,7 @@ impl Sim {
             "apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "metadata": { "name": name, "namespace": "shop", "annotations": annotations },
             "status": {
                 "address": { "url": format!("http://ingress/shop/{name}") },
-                "annotations": { "knative.dev/channelKind": channel },
+                "annotations": { "knative.dev/channelKind": channel, "knative.dev/channelName": format!("{name}-kne-trigger") },
                 "conditions": [{ "type": "Ready", "status": "True" }],
             },
         }));
@@ -267,7 +270,7 @@ impl Sim {
     fn observe(&mut self, key: &Key) -> (App, Observed) {
         let app = self.gather(key);
         let seen = self.world.seen(key);
-        let observed = Observed {
+        let mut observed = Observed {
             now: Duration::from_secs(self.now),
             grace: GRACE,
             wiring: seen.wiring,
@@ -276,12 +279,15 @@ impl Sim {
             address_map: seen.address_map,
             addresses: seen.addresses,
             sidecars: self.answers(),
+            channels: BTreeMap::new(),
             component: self.component.clone(),
             flows: Arc::new(self.flows.get(&key.namespace).cloned().unwrap_or_default()),
             triggers: seen.triggers,
             refused: self.failed.contains(key).then(|| "forbidden".to_owned()),
             memory: self.memories.get(key).cloned().unwrap_or_default(),
         };
+        let asked = app.channels(&self.snapshot, &observed);
+        observed.channels = self.channels.clone().into_iter().filter(|(broker, _)| asked.contains_key(broker)).collect();
         (app, observed)
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::sim::{Sim, deployment};
-use crate::engine::{Answers, Component, Found};
+use crate::engine::{Answers, Channel, Component, Found};
 
 const BROKER: &str = "podwire.io/style: broker\npodwire.io/subscribe: orders";
 const SIDECAR: &str = "podwire.io/style: sidecar\npodwire.io/subscribe: orders";
@@ -31,6 +31,44 @@ fn a_broker_application_becomes_ready_step_by_step() {
     assert_eq!((&status["pods"]["summary"], &status["listensOn"], &status["style"]), (&json!("1/1"), &json!("broker"), &json!("broker")));
     assert_eq!(status["retry"], json!({ "sidecar": "8 retries in about 24.6s", "broker": "7 retries in about 25.4s" }));
     assert_eq!(status["subscriptions"][0]["undelivered"], "is gone after about 37 s in sidecar style, 26 s in broker style");
+}
+
+/// What the channel of Broker `orders` says: of the spec of this generation, that it sends to the Trigger with this uid, or to none.
+fn channel(sim: &mut Sim, observed: u64, feeds: Option<&str>) {
+    let status = json!({ "observedGeneration": observed, "subscribers": feeds.map(|_| json!([{ "uid": "s", "observedGeneration": 1, "ready": "True" }])) });
+    let address = format!("http://broker-filter.knative-eventing.svc.cluster.local/triggers/shop/billing-orders/{}", feeds.unwrap_or("-"));
+    let spec = json!({ "subscribers": [{ "uid": "s", "generation": 1, "subscriberUri": address }] });
+    let said = Channel::of(&json!({ "metadata": { "generation": 2 }, "spec": spec, "status": status }));
+    sim.channels.insert("orders".to_owned(), said);
+    sim.settle();
+}
+
+#[test]
+fn a_trigger_is_ready_once_its_channel_sends_to_it_and_says_so_twice() {
+    let mut sim = Sim::new();
+    sim.put(&deployment("billing", BROKER));
+    sim.settle();
+    sim.pod("billing-1", "billing", BROKER);
+    sim.knative();
+    let trigger = sim.get("Trigger", "billing-orders").unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    let behind = "False ChannelBehind Trigger billing-orders is ready, and the channel of Broker orders does not send to it yet: until it does, events are accepted and lost";
+    // Knative 0.47 says of every subscriber that it is ready, of whatever spec.
+    channel(&mut sim, 1, Some(&trigger));
+    assert_eq!((sim.says("billing", "TriggersReady").as_str(), sim.again("billing")), (behind, Some(1)));
+    assert!(sim.says("billing", "Ready").starts_with("False ChannelBehind"));
+    for feeds in [None, Some("another"), Some(trigger.as_str()), None, Some(trigger.as_str())] {
+        channel(&mut sim, 2, feeds);
+        assert_eq!(sim.says("billing", "TriggersReady"), behind, "{feeds:?}");
+    }
+    sim.pass(1);
+    sim.settle();
+    assert_eq!(sim.says("billing", "TriggersReady"), "True Ready");
+    // Another Trigger joins the channel, which goes on sending to this one meanwhile.
+    channel(&mut sim, 1, None);
+    assert_eq!(sim.says("billing", "TriggersReady"), "True Ready");
+    sim.restart();
+    sim.settle();
+    assert_eq!(sim.says("billing", "TriggersReady"), "True Ready");
 }
 
 #[test]
