@@ -152,8 +152,8 @@ pub struct Memory {
     pub(crate) counted: Duration,
     /// That a sidecar which runs has not loaded the Resiliency.
     pub(crate) unloaded: Option<Unloaded>,
-    /// How far the Broker's channel is with each Trigger, by uid; `None` before the first look.
-    pub(crate) fed: Option<BTreeMap<String, Feeding>>,
+    /// Since when the Broker's channel has said that it sends to each Trigger, by uid; `None` before the first look.
+    pub(crate) fed: Option<BTreeMap<String, Duration>>,
     /// Since when the application is gone.
     pub(crate) gone: Option<Duration>,
     /// What was last written, by kind and name: what differs from it was edited by somebody.
@@ -171,15 +171,6 @@ pub(crate) struct Unloaded {
     pub(crate) told: u32,
     /// When it is to be told again.
     pub(crate) next: Duration,
-}
-
-/// How far a channel is with a Trigger.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Feeding {
-    /// It has said since then that events go there.
-    Since(Duration),
-    /// They do.
-    Settled,
 }
 
 impl Memory {

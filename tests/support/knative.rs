@@ -150,14 +150,17 @@ impl Hand {
             return Ok(());
         }
         let conditions = ["Addressable", "FilterReady", "IngressReady", "Ready", "TriggerChannelReady"].map(condition);
+        // No channel is made here; a test that makes one has it named.
+        let channel = format!("{name}-kne-trigger");
+        let named = api(&self.client, "InMemoryChannel", namespace).get_opt(&channel).await?.map(|_| &channel);
         let status = json!({ "status": {
             "observedGeneration": broker["metadata"]["generation"],
             "address": { "name": "http", "url": format!("http://broker-ingress.knative-eventing.svc.cluster.local/{namespace}/{name}") },
             "annotations": {
                 "knative.dev/channelAPIVersion": "messaging.knative.dev/v1",
-                "knative.dev/channelAddress": format!("http://{name}-kne-trigger-kn-channel.{namespace}.svc.cluster.local"),
+                "knative.dev/channelAddress": format!("http://{channel}-kn-channel.{namespace}.svc.cluster.local"),
                 "knative.dev/channelKind": "InMemoryChannel",
-                "knative.dev/channelName": format!("{name}-kne-trigger"),
+                "knative.dev/channelName": named,
             },
             "conditions": conditions,
         }});

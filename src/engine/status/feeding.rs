@@ -13,12 +13,12 @@ use super::condition::ready_on;
 use super::live::{Live, is_ready, kind, uid};
 use crate::api::style::Style;
 use crate::engine::app::App;
-use crate::engine::observed::{Feeding, Memory, Observed};
+use crate::engine::observed::{Memory, Observed};
 use crate::engine::snapshot::Snapshot;
 
 /// How often the channel is read until then.
 const SOON: Duration = Duration::from_secs(1);
-/// The dispatcher hears of the channel's newest status when podwire does, and does then what the status says. The channel must say the same after this time.
+/// The dispatcher hears of the channel's newest status when podwire does, and then does what it says.
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// A Trigger that is ready, its Broker, and the name of the in-memory channel that is to be asked.
@@ -28,8 +28,8 @@ impl App {
     /// Which channels must be read, in the application's namespace: their names by Broker.
     pub fn channels(&self, snapshot: &Snapshot, observed: &Observed) -> BTreeMap<String, String> {
         let fed = fed(observed);
-        let unsettled = triggers(self, snapshot, observed).filter(|(trigger, ..)| fed.get(uid(trigger)) != Some(&Feeding::Settled));
-        unsettled.map(|(_, broker, channel)| (broker.to_owned(), channel.to_owned())).collect()
+        let unfed = triggers(self, snapshot, observed).filter(|(trigger, ..)| !fed.contains_key(uid(trigger)));
+        unfed.map(|(_, broker, channel)| (broker.to_owned(), channel.to_owned())).collect()
     }
 }
 
@@ -40,23 +40,21 @@ pub(crate) fn unfed<'a>(app: &App, snapshot: &'a Snapshot, observed: &'a Observe
     let mut unfed = Vec::new();
     for (trigger, broker, _) in triggers(app, snapshot, observed) {
         let uid = uid(trigger);
-        let (feeding, wait) = match (known.get(uid), observed.channels.get(broker)) {
-            (Some(Feeding::Settled), _) => (Some(Feeding::Settled), None),
-            (known, None) => (known.copied(), None),
-            (_, Some(channel)) if !channel.feeds(uid) => (None, Some(SOON)),
-            (Some(Feeding::Since(since)), Some(_)) if *since + SETTLING <= observed.now => (Some(Feeding::Settled), None),
-            (Some(Feeding::Since(since)), Some(_)) => (Some(Feeding::Since(*since)), Some(*since + SETTLING - observed.now)),
-            (None, Some(_)) => (Some(Feeding::Since(observed.now)), Some(SETTLING)),
+        let channel = observed.channels.get(broker);
+        let since = known.get(uid).copied().or_else(|| channel?.feeds(uid).then_some(observed.now));
+        let wait = match since {
+            Some(since) => (since + SETTLING).saturating_sub(observed.now),
+            None => channel.map_or(Duration::ZERO, |_| SOON),
         };
-        now.extend(feeding.map(|feeding| (uid.to_owned(), feeding)));
-        unfed.extend(wait.map(|wait| (trigger, wait)));
+        now.extend(since.map(|since| (uid.to_owned(), since)));
+        unfed.extend((!wait.is_zero()).then_some((trigger, wait)));
     }
     memory.fed = Some(now);
     unfed
 }
 
-/// How far each Trigger is. What the Wiring called ready before this process began is so.
-fn fed(observed: &Observed) -> BTreeMap<String, Feeding> {
+/// Since when each Trigger has been sent to. What the Wiring called ready before this process began always was.
+fn fed(observed: &Observed) -> BTreeMap<String, Duration> {
     if let Some(fed) = &observed.memory.fed {
         return fed.clone();
     }
@@ -64,7 +62,7 @@ fn fed(observed: &Observed) -> BTreeMap<String, Feeding> {
     let said = conditions.into_iter().any(|one| one["type"] == ready_on(Style::Broker) && one["status"] == "True");
     let live = Live::new(&observed.objects, observed.wiring.as_deref());
     let ready = live.ours().filter(|one| said && kind(one) == "Trigger" && is_ready(one));
-    ready.map(|trigger| (uid(trigger).to_owned(), Feeding::Settled)).collect()
+    ready.map(|trigger| (uid(trigger).to_owned(), Duration::ZERO)).collect()
 }
 
 /// The application's Triggers that are ready and whose Broker has an in-memory channel.

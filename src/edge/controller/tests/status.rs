@@ -44,7 +44,7 @@ fn channel(sim: &mut Sim, observed: u64, feeds: Option<&str>) {
 }
 
 #[test]
-fn a_trigger_is_ready_once_its_channel_sends_to_it_and_says_so_twice() {
+fn a_trigger_is_ready_a_second_after_its_channel_sends_to_it() {
     let mut sim = Sim::new();
     sim.put(&deployment("billing", BROKER));
     sim.settle();
@@ -56,7 +56,7 @@ fn a_trigger_is_ready_once_its_channel_sends_to_it_and_says_so_twice() {
     channel(&mut sim, 1, Some(&trigger));
     assert_eq!((sim.says("billing", "TriggersReady").as_str(), sim.again("billing")), (behind, Some(1)));
     assert!(sim.says("billing", "Ready").starts_with("False ChannelBehind"));
-    for feeds in [None, Some("another"), Some(trigger.as_str()), None, Some(trigger.as_str())] {
+    for feeds in [None, Some("another"), Some(trigger.as_str())] {
         channel(&mut sim, 2, feeds);
         assert_eq!(sim.says("billing", "TriggersReady"), behind, "{feeds:?}");
     }
