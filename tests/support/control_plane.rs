@@ -8,6 +8,7 @@
 mod authority;
 mod process;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -121,6 +122,8 @@ pub(crate) struct ControlPlane {
     tools: Tools,
     dir: PathBuf,
     kubeconfig: PathBuf,
+    /// Files that were made for users. They are made once: somebody may be reading one.
+    kubeconfigs: Mutex<BTreeMap<String, PathBuf>>,
     /// More arguments of the API server.
     api_server: Vec<String>,
     /// Of etcd for clients, of etcd for peers, of the API server.
@@ -157,13 +160,19 @@ impl ControlPlane {
 
     /// Writes the kubeconfig of another user, who may do what RBAC grants to the name and the group.
     pub(crate) fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        let mut made = self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = made.get(user) {
+            return Ok(path.clone());
+        }
         let file = user.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
         let pair = self.client_certificate(user, group)?;
         self.write(&format!("{file}.crt"), &pair.certificate)?;
         self.write(&format!("{file}.key"), &pair.key)?;
         let text = self.fill(include_str!("../tools/control-plane/kubeconfig.yaml"));
         let text = text.replace("{user}", user).replace("{file}", &file);
-        self.write(&format!("{file}.kubeconfig"), &text)
+        let path = self.write(&format!("{file}.kubeconfig"), &text)?;
+        made.insert(user.to_owned(), path.clone());
+        Ok(path)
     }
 
     /// `kubectl` as the administrator, whatever the settings of the person at the keyboard.
@@ -259,6 +268,7 @@ impl ControlPlane {
             authority: Authority::new()?,
             tools: tools.clone(),
             kubeconfig: dir.join("admin.kubeconfig"),
+            kubeconfigs: Mutex::default(),
             dir,
             api_server: options.api_server.clone(),
             ports: [0; 3],
@@ -277,6 +287,7 @@ impl ControlPlane {
 
     fn launch(&mut self) -> Result<()> {
         self.ports = free_ports().map_err(failed("free port"))?;
+        self.kubeconfigs = Mutex::default();
         self.kubeconfig_for("admin", Some("system:masters"))?;
         self.kubeconfig_for("system:kube-controller-manager", None)?;
         let tools = self.tools.clone();
