@@ -82,6 +82,11 @@ impl Outcome {
         taken.filter(|((_, accepted), ..)| *accepted).map(|((at, _), id, event)| (at, id, event))
     }
 
+    /// Those that were accepted and never came.
+    fn missing(&self) -> impl Iterator<Item = (u64, &str, &Event)> {
+        self.taken().filter(|(.., event)| event.came.is_empty())
+    }
+
     fn given_up_events(&self) -> impl Iterator<Item = &Event> {
         self.0.values().filter(|event| event.published.is_some_and(|(_, accepted)| !accepted))
     }
@@ -112,13 +117,13 @@ impl Outcome {
 
     /// When those were accepted that never came.
     pub(crate) fn lost(&self) -> Vec<u64> {
-        self.taken().filter(|(.., event)| event.came.is_empty()).map(|(at, ..)| at).collect()
+        self.missing().map(|(at, ..)| at).collect()
     }
 
     /// That all that were accepted came.
     pub(crate) fn lost_nothing(&self) -> Result<(), Failure> {
-        let lost = self.taken().filter(|(.., event)| event.came.is_empty());
-        let lost: String = lost.map(|(at, id, event)| format!("\n  {id}, accepted at {at} after {} tries", event.tries)).collect();
+        let lost: String =
+            self.missing().map(|(at, id, event)| format!("\n  {id}, accepted at {at} after {} tries", event.tries)).collect();
         require(&format!("nothing is lost: {}{lost}", self.words(LATE)), lost.is_empty())
     }
 

@@ -158,7 +158,7 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// Writes the kubeconfig of another user, who may do what RBAC grants to the name and the group.
+    /// The kubeconfig of another user, who may do what RBAC grants to the name and the group.
     pub(crate) fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
         let mut made = self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = made.get(user) {
